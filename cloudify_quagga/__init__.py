@@ -1,0 +1,1 @@
+"""Labelled Kubernetes nodes become routers, from TOSCA, and are given back without leaving a trace."""

@@ -1,0 +1,46 @@
+"""What `pip install` needs to know; everything else about the tools stands in pyproject.toml."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+
+# plugin.yaml is what a manager reads, so the version is said there and nowhere else.
+VERSION = re.search(r"package_version: '([^']+)'", (HERE / "plugin.yaml").read_text())
+
+if VERSION is None:
+    raise SystemExit("plugin.yaml: package_version is missing; it gives the package its version")
+
+setup(
+    name="cloudify-quagga-plugin",
+    version=VERSION.group(1),
+    description="Labelled Kubernetes nodes become routers, from TOSCA, and are given back untouched.",
+    license="Apache-2.0",
+    packages=find_packages(include=["cloudify_quagga", "cloudify_quagga.*"]),
+    package_data={"cloudify_quagga": ["templates/*", "py.typed"]},
+    python_requires=">=3.10",
+    install_requires=[
+        # A manager's own copy calls itself 7.0.5.dev1, which `>=7.0.5` would refuse.
+        "cloudify-common>=7.0",
+        # 37 needs an aiohttp that cloudify-common 7.0.5 excludes; pip would fall back to 7.0.4.
+        "kubernetes>=29,<37",
+        "pyyaml",
+        "jinja2",
+        "paramiko",
+    ],
+    extras_require={
+        "lab": ["rich", "cryptography", "pyyaml", "kubernetes>=29,<37"],
+        "dev": [
+            "cloudify==7.0.5",
+            "hypothesis",
+            "import-linter",
+            "mypy",
+            "pytest",
+            "ruff",
+            "types-PyYAML",
+            "types-paramiko",
+        ],
+    },
+)

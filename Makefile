@@ -1,0 +1,47 @@
+# What a user types. Everything installs itself into .venv; nothing else on the machine is changed.
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help demo demo-down test unit lint lab-down clean
+
+help:
+	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; about 9 minutes the first time)'
+	@echo 'make demo-down   takes all of it back'
+	@echo 'make test        every test, on the real thing                        (root)'
+	@echo 'make unit        the tests that need no cluster                       (seconds)'
+	@echo 'make lint        ruff, mypy, import-linter                            (seconds)'
+
+$(READY): setup.py plugin.yaml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Installing what the project needs into .venv'
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --editable '.[lab,dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(PY) -m demo up
+
+demo-down:
+	@if [ -x $(PY) ]; then $(PY) -m demo down; else echo 'Nothing to undo: make demo has not run here.'; fi
+
+lint: $(READY)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+unit: $(READY)
+	$(PY) -m pytest tests/unit
+
+# A demo that is still installed holds the nodes that the tests need, so it is taken back first.
+test: $(READY) lint
+	@$(PY) -m demo down --keep-lab
+	@$(PY) -m lab hold -- $(PY) -m pytest
+
+lab-down:
+	@$(PY) -m lab down
+
+clean: demo-down
+	rm -rf .venv .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

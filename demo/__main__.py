@@ -1,0 +1,98 @@
+"""`python -m demo up` and `python -m demo down`: what `make demo` and `make demo-down` run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from demo import blueprints, place, show
+
+SERVERS = ("10.0.0.1", "10.10.0.1")
+TRY_NEXT = """\
+Try next:
+  .venv/bin/python -m lab run client -- ping 10.10.0.1
+  .venv/bin/python -m lab run node1 -- ip route
+  .venv/bin/python -m lab kubectl -- get daemonsets,pods -o wide
+  .venv/bin/python -m lab kubectl -- exec daemonset/NAME -- vtysh -c 'show ip route'
+  CFY_WORKDIR=.demo .venv/bin/cfy deployments outputs -b router
+  make demo-down                    takes all of it back
+  make test                         every test, on the real thing"""
+
+
+def up() -> None:
+    """Show the way from a client that reaches nothing to one that does, through a router made by TOSCA."""
+    here = place.open_place()
+    blueprints.forget_unless(here.identity())
+    if here.has_hosts:
+        show.heading("Before: the client's packets go to node1, which does not route")
+        _reach(expected=blueprints.installed(blueprints.ROUTER))
+    show.heading("Two TOSCA blueprints: one labels the node, one puts a router on it")
+    blueprints.install(
+        {"kubeconfig": str(here.kubeconfig), "node": here.node},
+        {"cluster_deployment": blueprints.CLUSTER, **here.router_inputs},
+        here.identity(),
+    )
+    blueprints.outputs(blueprints.ROUTER)
+    if not here.has_hosts:
+        show.say("\nNot run: ping and traceroute through the router; they need the lab's client and server.")
+        show.say("make demo-down takes it back.")
+        return
+    show.heading("After: it does, and the servers answer")
+    _reach(expected=True)
+    _first_hop()
+    show.must(_on("node1", "ip", "route"), "The node's routes cannot be shown")
+    show.say("\nThe routes marked 'proto static' came from the blueprint, through the routing daemons.\n")
+    show.say(TRY_NEXT)
+
+
+def down(*, keep_lab: bool) -> None:
+    """Take back what `up` did; says so if there was nothing."""
+    found = blueprints.uninstall()
+    if keep_lab:
+        return
+    if os.environ.get("QUAGGA_KUBECONFIG"):
+        show.say("The demo is gone from the cluster." if found else "There was no demo to take back.")
+        return
+    subprocess.run([*place.LAB, "down"], cwd=place.PROJECT, check=True)
+
+
+def _reach(*, expected: bool) -> None:
+    """Ping both servers from the client and hold the answer against what the demo is there to show."""
+    for server in SERVERS:
+        answered = _on("client", "ping", "-c", "2", "-W", "1", server).returncode == 0
+        if answered != expected:
+            raise show.DemoFailed(
+                f"{server} {'answered' if answered else 'did not answer'}, against expectation."
+            )
+
+
+def _first_hop() -> None:
+    traced = show.must(_on("client", "traceroute", "-n", "-m", "3", SERVERS[0]), "No traceroute")
+    if "10.200.0.11" not in traced.stdout:
+        raise show.DemoFailed("The first hop was not node1 (10.200.0.11).")
+
+
+def _on(host: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    return show.run([*place.LAB, "run", host, "--", *argv], typed=argv, where=host)
+
+
+def main() -> int:
+    """Parse the command line and do it; 1 and a sentence if the demo could not be shown."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="bring up the lab, install both blueprints, show the packets")
+    undo = commands.add_parser("down", help="take all of it back")
+    undo.add_argument("--keep-lab", action="store_true", help="only the blueprints; the lab stays")
+    options = parser.parse_args()
+    try:
+        up() if options.command == "up" else down(keep_lab=options.keep_lab)
+    except show.DemoFailed as failure:
+        show.say(f"\n{failure}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The lab that these tests need, and the few words they are written in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import image
+from lab.state import State
+from tests.lab import routing
+
+PROJECT = Path(__file__).resolve().parents[2]
+CFY = Path(sys.executable).with_name("cfy")
+OURS = "app.kubernetes.io/managed-by=cloudify"
+KINDS = "daemonsets,deployments,pods,configmaps,secrets"
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """The lab, up, with the router's image in its registry; its administrator's kubeconfig."""
+    subprocess.run([sys.executable, "-m", "lab", "up"], cwd=PROJECT, check=True)
+    subprocess.run([sys.executable, "-m", "lab", "image", "docker/quagga", "quagga"], cwd=PROJECT, check=True)
+    return State().kubeconfig
+
+
+@pytest.fixture(scope="session")
+def image_root(kubeconfig: Path) -> Path:
+    """The image's root file system, unpacked."""
+    return image.build(PROJECT / "docker" / "quagga", "quagga")
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubeconfig: Path) -> Callable[..., str]:
+    """Runs the real kubectl and returns what it printed."""
+
+    def call(*arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        argv = [sys.executable, "-m", "lab", "kubectl", "--", *arguments]
+        done = subprocess.run(argv, cwd=PROJECT, text=True, capture_output=True, check=False, input=stdin)
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    return call
+
+
+class Cfy:
+    """The real `cfy`, with a local profile of its own."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._env = {**os.environ, "CFY_WORKDIR": str(workdir)}
+        self._installed: list[str] = []
+        self("profiles", "use", "local")
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `cfy ARGUMENTS`; standard error is in the output, as a user sees it."""
+        done = subprocess.run(
+            [str(CFY), *arguments],
+            cwd=PROJECT,
+            env=self._env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=300,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
+        return done
+
+    def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
+        """Install `blueprints/NAME/local.yaml` as the deployment NAME."""
+        blueprint = f"blueprints/{name}/local.yaml"
+        self._installed.append(name)
+        return self("install", blueprint, "-b", name, "-i", json.dumps(inputs), check=check)
+
+    def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Uninstall the deployment NAME."""
+        done = self("uninstall", "-b", name)
+        self._installed.remove(name)
+        return done
+
+    def uninstall_the_rest(self) -> None:
+        """Take back what a test left installed, the latest first."""
+        for name in reversed(list(self._installed)):
+            self.uninstall(name)
+
+
+@pytest.fixture
+def cfy(tmp_path: Path) -> Iterator[Cfy]:
+    """A `cfy` that has installed nothing yet, and leaves nothing installed."""
+    made = Cfy(tmp_path / "cfy")
+    yield made
+    made.uninstall_the_rest()
+
+
+@pytest.fixture
+def untouched(kubectl: Callable[..., str]) -> Iterator[None]:
+    """Fails the test unless hosts, labels and objects are at its end what they were at its start."""
+    before = routing.state(), _cluster_state(kubectl)
+    assert before[1]["objects"] == [], "the lab holds objects of ours before the test begins"
+    yield
+    # A deleted pod's containers and the API's view of them settle within a moment of each other.
+    deadline = time.monotonic() + 5
+    while (routing.state(), _cluster_state(kubectl)) != before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert routing.state() == before[0]
+    assert _cluster_state(kubectl) == before[1]
+
+
+@pytest.fixture
+def labelled(cfy: Cfy, kubeconfig: Path) -> Cfy:
+    """A `cfy` that has installed the cluster blueprint on node1."""
+    cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+    return cfy
+
+
+def until(what: str, holds: Callable[[], Any], seconds: float) -> Any:
+    """Poll until `holds()` is true and return what it gave; its last falsehood ends the test."""
+    deadline = time.monotonic() + seconds
+    while not (result := holds()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+    return result
+
+
+def _cluster_state(kubectl: Callable[..., str]) -> dict[str, Any]:
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    objects = kubectl("get", KINDS, "--all-namespaces", "-l", OURS, "-o", "name").split()
+    return {
+        "labels": {node["metadata"]["name"]: node["metadata"]["labels"] for node in nodes},
+        "managers": {node["metadata"]["name"]: _our_managers(node) for node in nodes},
+        "objects": objects,
+    }
+
+
+def _our_managers(node: dict[str, Any]) -> list[str]:
+    """Field managers of ours that still own something of the node."""
+    names = [entry["manager"] for entry in node["metadata"].get("managedFields", [])]
+    return sorted(name for name in names if name.startswith("cloudify-quagga"))

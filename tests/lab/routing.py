@@ -1,0 +1,39 @@
+"""Everything about a host's routing that a router could have changed, as text that can be compared."""
+
+from __future__ import annotations
+
+from lab.hosts import run
+
+HOSTS = ("control", "node1", "node2", "client", "server")
+
+# /proc/sys/net shows the reader's own network namespace, so the shell reads the host's.
+_QUESTIONS = {
+    "ip route": "ip route show table all",
+    "ip -6 route": "ip -6 route show table all",
+    "ip nexthop": "ip nexthop; ip -6 nexthop",
+    "ip rule": "ip rule; ip -6 rule",
+    "forwarding": "grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv[46]/conf/*/forwarding",
+    "alias of lo": "ip link show lo",
+}
+
+
+def state() -> dict[str, list[str]]:
+    """The routing state of every lab host: ``{"node1: ip route": [sorted lines]}``."""
+    return {
+        f"{host}: {name}": _answer(host, question) for host in HOSTS for name, question in _QUESTIONS.items()
+    }
+
+
+def kernel_routes(host: str, protocol: str = "static", *, ipv6: bool = False) -> set[str]:
+    """Prefixes in the host's main table that carry the routing suite's protocol."""
+    family = "-6" if ipv6 else "-4"
+    lines = run(host, ["ip", family, "route", "show", "proto", protocol]).stdout.splitlines()
+    kinds = {"blackhole", "unreachable", "prohibit"}
+    return {next(word for word in line.split() if word not in kinds) for line in lines if line[:1].strip()}
+
+
+def _answer(host: str, question: str) -> list[str]:
+    done = run(host, ["sh", "-c", question])
+    if done.returncode != 0:
+        raise AssertionError(f"{host}: {question}: {done.stderr}")
+    return sorted(done.stdout.splitlines())

@@ -1,0 +1,73 @@
+"""The pod of 2017, applied by hand: the image alone keeps every promise about routes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab import processes, routing
+from tests.lab.conftest import until
+from tests.lab.test_router import PREFIXES, SERVERS, reaches
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+MANIFEST = Path(__file__).with_name("pod-2017.yaml")
+Kubectl = Callable[..., str]
+
+
+@pytest.fixture
+def node1_is_router(kubectl: Kubectl) -> Iterator[None]:
+    """node1 with the label that the pod asks for, as `kubectl label` gives it."""
+    kubectl("label", "node", "node1", "role=router")
+    yield
+    kubectl("delete", "-f", str(MANIFEST), "--ignore-not-found", "--wait")
+    kubectl("label", "node", "node1", "role-")
+
+
+@pytest.mark.usefixtures("node1_is_router")
+def test_it_routes_and_its_deletion_leaves_nothing(kubectl: Kubectl) -> None:
+    before = routing.state()
+    kubectl("apply", "-f", str(MANIFEST))
+    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 60)
+    assert routing.kernel_routes("node1") == PREFIXES
+    kubectl("delete", "-f", str(MANIFEST), "--wait")
+    assert routing.state() == before
+
+
+@pytest.mark.usefixtures("node1_is_router")
+def test_killed_and_then_deleted_it_leaves_nothing(kubectl: Kubectl) -> None:
+    before = routing.state()
+    kubectl("apply", "-f", str(MANIFEST))
+    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 60)
+    killed = processes.container_init("node1")
+    os.kill(killed, signal.SIGKILL)
+    until("the container runs again", lambda: _running(after=killed), 30)
+    assert all(reaches(server) for server in SERVERS)
+    kubectl("delete", "-f", str(MANIFEST), "--wait")
+    assert routing.state() == before
+
+
+@pytest.mark.usefixtures("node1_is_router")
+def test_a_command_in_interfaces_is_refused_and_not_run(kubectl: Kubectl) -> None:
+    pod = yaml.safe_load(MANIFEST.read_text())
+    pod["spec"]["containers"][0]["env"][0]["value"] = "eth0;reboot"
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
+    path = "jsonpath={.status.containerStatuses[0].state.terminated.message}"
+    path += "{.status.containerStatuses[0].lastState.terminated.message}"
+    message = until("it says why", lambda: kubectl("get", "pod", "nginx", "-o", path), 30)
+    assert message.startswith("refused: INTERFACES[0]: ")
+    assert "eth0;reboot" in message
+    assert message in kubectl("logs", "nginx")
+    assert routing.kernel_routes("node1") == set()
+
+
+def _running(after: int) -> bool:
+    try:
+        return processes.container_init("node1") != after and all(reaches(server) for server in SERVERS)
+    except LookupError:
+        return False

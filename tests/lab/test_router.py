@@ -1,0 +1,133 @@
+"""From TOSCA to packets and back, with the real cfy, on the real thing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from lab.hosts import run
+
+from tests.lab import processes, routing
+from tests.lab.conftest import Cfy, until
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+SERVERS = ("10.0.0.1", "10.10.0.1")
+PREFIXES = {"10.0.0.0/24", "10.10.0.0/24"}
+NODE1 = "10.200.0.11"
+
+
+def reaches(address: str) -> bool:
+    """Whether the client gets an answer from the address."""
+    return run("client", ["ping", "-c", "1", "-W", "1", address]).returncode == 0
+
+
+def router_pod(kubectl: Callable[..., str], jsonpath: str) -> str:
+    """One field of the router's pod, as the API server has it."""
+    return kubectl(
+        "get", "pods", "-l", "app.kubernetes.io/name=quagga", "-o", f"jsonpath={{.items[0].{jsonpath}}}"
+    )
+
+
+def test_two_blueprints_make_packets_flow_and_take_it_back_twice(cfy: Cfy, kubeconfig: object) -> None:
+    before = routing.state()
+    for _ in range(2):
+        assert not any(reaches(server) for server in SERVERS)
+        cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+        cfy.install("router", cluster_deployment="cluster")
+        assert all(reaches(server) for server in SERVERS)
+        hops = run("client", ["traceroute", "-n", "-q", "1", "-m", "3", SERVERS[0]]).stdout.splitlines()
+        assert hops[1].split()[:2] == ["1", NODE1]
+        assert routing.kernel_routes("node1") == PREFIXES
+        cfy.uninstall("router")
+        assert routing.state() == before
+        cfy.uninstall("cluster")
+
+
+def test_ipv6_is_routed_too(labelled: Cfy) -> None:
+    assert not reaches("2001:db8:10::1")
+    routes = [{"prefix": "2001:db8:10::/64", "next_hop": "fd00:172::1"}]
+    labelled.install(
+        "router", cluster_deployment="cluster", routes=routes, forwarding={"ipv4": False, "ipv6": True}
+    )
+    assert reaches("2001:db8:10::1")
+    labelled.uninstall("router")
+
+
+def test_every_form_of_a_static_route_reaches_the_kernel(labelled: Cfy) -> None:
+    routes = [
+        {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.1"},
+        {"prefix": "10.10.0.0/24", "next_hops": ["172.16.0.1", "172.16.0.2"], "distance": 10},
+        {"prefix": "192.0.2.0/24", "blackhole": True},
+        {"prefix": "198.51.100.0/24", "interface": "eth1"},
+        {"prefix": "2001:db8:1::/48", "interface": "eth1"},
+        {"prefix": "2001:db8:2::/48", "next_hop": "fd00:172::1"},
+        {"prefix": "2001:db8:3::/48", "next_hop": "fe80::1", "interface": "eth1"},
+    ]
+    labelled.install("router", cluster_deployment="cluster", routes=routes)
+    assert routing.kernel_routes("node1") == {
+        "10.0.0.0/24",
+        "10.10.0.0/24",
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+    }
+    assert routing.kernel_routes("node1", ipv6=True) == {
+        "2001:db8:1::/48",
+        "2001:db8:2::/48",
+        "2001:db8:3::/48",
+    }
+    balanced = run("node1", ["ip", "route", "show", "10.10.0.0/24"]).stdout
+    assert "172.16.0.1" in balanced
+    assert "172.16.0.2" in balanced
+    labelled.uninstall("router")
+
+
+def test_a_thousand_routes_in_and_out(labelled: Cfy) -> None:
+    prefixes = [f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1000)]
+    routes = [{"prefix": prefix, "next_hop": "172.16.0.1"} for prefix in prefixes]
+    labelled.install("router", cluster_deployment="cluster", routes=routes)
+    assert routing.kernel_routes("node1") == set(prefixes)
+    labelled.uninstall("router")
+    assert routing.kernel_routes("node1") == set()
+
+
+def test_a_killed_container_leaves_nothing_after_uninstall(labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    os.kill(processes.container_init("node1"), signal.SIGKILL)
+    labelled.uninstall("router")
+    assert routing.kernel_routes("node1") == set()
+
+
+def test_a_killed_container_comes_back_with_its_routes(labelled: Cfy, kubectl: Callable[..., str]) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    os.kill(processes.container_init("node1"), signal.SIGKILL)
+
+    def restarted() -> bool:
+        return router_pod(kubectl, "status.containerStatuses[0].restartCount") == "1"
+
+    until("the kubelet restarted the container", restarted, 30)
+    until("the pod is ready again", lambda: _ready(kubectl) == "True", 30)
+    assert all(reaches(server) for server in SERVERS)
+    labelled.uninstall("router")
+
+
+@pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
+def test_a_killed_daemon_is_mended_and_seen(daemon: str, labelled: Cfy, kubectl: Callable[..., str]) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    [victim] = processes.find("node1", daemon)
+    os.kill(victim, signal.SIGKILL)
+    until("the pod's status shows it", lambda: _ready(kubectl) == "False", 10)
+    assert any(pid != victim for pid in processes.find("node1", daemon))
+    assert routing.kernel_routes("node1") == PREFIXES
+    until("the pod is ready again", lambda: _ready(kubectl) == "True", 30)
+    events = kubectl(
+        "get", "events", "--field-selector", "reason=Unhealthy", "-o", "jsonpath={.items[*].message}"
+    )
+    assert daemon in events
+    labelled.uninstall("router")
+
+
+def _ready(kubectl: Callable[..., str]) -> str:
+    return router_pod(kubectl, 'status.conditions[?(@.type=="Ready")].status')

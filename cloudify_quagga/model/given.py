@@ -1,0 +1,79 @@
+"""A value as its author wrote it, with the path that leads to it: the only way from YAML into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloudify_quagga.errors import Refused
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value of the input; every reader below returns what was meant or refuses it."""
+
+    path: str
+    value: object
+
+    def refused(self, right: str) -> Refused:
+        """The error to raise about this value."""
+        return Refused(self.path, self.value, right)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was said: what an input that was not filled in hands over."""
+        return self.value is None or (isinstance(self.value, (str, Mapping, list, tuple)) and not self.value)
+
+    def text(self, what: str) -> str:
+        """A string; YAML's unquoted booleans and numbers are not guessed at."""
+        if isinstance(self.value, str):
+            return self.value
+        if isinstance(self.value, (bool, int, float)):
+            raise self.refused(f"is no string; {what} is meant: put it in quotes")
+        raise self.refused(f"is no string; {what} is meant")
+
+    def flag(self) -> bool:
+        """A boolean."""
+        if isinstance(self.value, bool):
+            return self.value
+        raise self.refused("is neither true nor false (without quotes)")
+
+    def whole_number(self, low: int, high: int) -> int:
+        """An integer within the bounds."""
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and low <= self.value <= high:
+            return int(self.value)
+        raise self.refused(f"is no whole number from {low} to {high}")
+
+    def choice(self, choices: Sequence[str]) -> str:
+        """One of the given words."""
+        if isinstance(self.value, str) and self.value in choices:
+            return str(self.value)
+        raise self.refused(f"is none of {', '.join(choices)}")
+
+    def elements(self, what: str) -> list[Given]:
+        """A list, each element with its index in its path."""
+        if isinstance(self.value, (list, tuple)):
+            return [Given(f"{self.path}[{index}]", element) for index, element in enumerate(self.value)]
+        raise self.refused(f"is no list; a list of {what} is meant")
+
+    def entries(self, what: str) -> dict[str, Given]:
+        """A map with strings as keys, each value with its key in its path."""
+        if not isinstance(self.value, Mapping):
+            raise self.refused(f"is no map; {what} is meant")
+        for key in self.value:
+            if not isinstance(key, str):
+                raise Refused(self.path, key, "is no string; put the key in quotes")
+        return {str(key): Given(self._below(key), value) for key, value in self.value.items()}
+
+    def fields(self, known: Iterable[str], what: str) -> dict[str, Given]:
+        """A map that holds no key but the known ones."""
+        known = tuple(known)
+        entries = self.entries(what)
+        for key in entries:
+            if key not in known:
+                raise Refused(self.path, key, f"is not a key of {what}, which knows {', '.join(known)}")
+        return entries
+
+    def _below(self, key: str) -> str:
+        key = key if key.isprintable() and key else repr(key)
+        return f"{self.path}.{key}" if self.path else key

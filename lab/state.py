@@ -1,0 +1,135 @@
+"""What a running lab has written down about itself: a directory under /run, gone with it or the next boot."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+NAME = "cloudify-quagga-lab"
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A process the lab started, told apart from a later one with the same pid by its start time and boot."""
+
+    pid: int
+    started: int
+    boot: str
+    log: str
+
+
+class State:
+    """The lab's directory and what is in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.logs = directory / "logs"
+        self.pki = directory / "pki"
+        self.kubeconfigs = directory / "kubeconfigs"
+        self.kubeconfig = directory / "kubeconfig"
+        self.kubeconfig_inside = directory / "kubeconfig-inside"
+        self._daemons = directory / "daemons"
+        self._facts = directory / "lab.json"
+
+    def prepare(self) -> None:
+        """Make the directories; keys are in them, so nobody else may look."""
+        for directory in (self.directory, self.logs, self.pki, self.kubeconfigs, self._daemons):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Forget everything but the lock, whose holder is the caller."""
+        for entry in self.directory.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != "lock":
+                entry.unlink()
+
+    def remove(self) -> None:
+        """Remove the directory; to be called by the lock's holder."""
+        shutil.rmtree(self.directory)
+
+    @contextmanager
+    def lock(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Only one `up` or `down` at a time; `waiting` is called once if another one is at work."""
+        path = self.directory / "lock"
+        while True:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("a") as file:
+                _wait_for(file, waiting)
+                # `down` removes the file with its directory; a lock on a file that is gone keeps nobody out.
+                if _same(path, file):
+                    yield
+                    return
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `up` was asked for and chose: nodes, port, api_only; empty when there is no lab."""
+        try:
+            facts: dict[str, Any] = json.loads(self._facts.read_text())
+        except FileNotFoundError:
+            return {}
+        return facts
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Replace the facts as a whole."""
+        write(self._facts, json.dumps(facts, indent=2) + "\n")
+
+    def daemons(self) -> dict[str, Daemon]:
+        """Every process recorded, oldest first."""
+        files = sorted(self._daemons.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+        return {file.stem: Daemon(**json.loads(file.read_text())) for file in files}
+
+    def daemon(self, name: str) -> Daemon | None:
+        """The process recorded under this name."""
+        try:
+            return Daemon(**json.loads((self._daemons / f"{name}.json").read_text()))
+        except FileNotFoundError:
+            return None
+
+    def record(self, name: str, daemon: Daemon) -> None:
+        """Write a process down."""
+        write(self._daemons / f"{name}.json", json.dumps(asdict(daemon)) + "\n")
+
+    def forget(self, name: str) -> None:
+        """Strike a process out."""
+        (self._daemons / f"{name}.json").unlink(missing_ok=True)
+
+
+def current() -> State:
+    """The lab of this machine; without root, the lab of this user (an API server only)."""
+    if os.geteuid() == 0:
+        return State(Path("/run") / NAME)
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.access(runtime, os.W_OK):
+        return State(Path(runtime) / NAME)
+    return State(Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a private file at once or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(path)
+
+
+def _wait_for(file: IO[str], waiting: Callable[[], None]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _same(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -116,8 +116,9 @@ def control_script(nodes: int) -> list[str]:
     lines = ["link set lo up"]
     for bridge in ("br0", "br1"):
         lines += [
+            f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0",
             # An address of its own, or it would change with the ports.
-            f"link add {bridge} address 02:00:0a:c8:00:0{bridge[2]} type bridge forward_delay 0 mcast_snooping 0",
+            f"link set {bridge} address 02:00:0a:c8:00:0{bridge[2]}",
             # Only what is given an address here takes part in IP.
             f"link set {bridge} addrgenmode none",
         ]

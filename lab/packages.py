@@ -39,6 +39,7 @@ WANTED = (
     "iputils-ping",
     "openssh-server",
     "runc",
+    "skopeo",
     "socat",
     "traceroute",
 )

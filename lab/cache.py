@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lab import progress
 
+Build = Callable[[Path], None]
+
 
 def directory() -> Path:
     """Where the cache is."""
@@ -23,7 +25,7 @@ def path(kind: str, version: str) -> Path:
     return directory() / kind / version
 
 
-def entry(kind: str, version: str, build: Callable[[Path], None]) -> Path:
+def entry(kind: str, version: str, build: Build) -> Path:
     """The entry's directory, made by `build` in a temporary sibling if it is not there yet.
 
     A second caller waits for the first and uses its result. What an interrupted build left is thrown away;
@@ -48,7 +50,7 @@ def _wait_for(lock: int, what: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _build(final: Path, build: Callable[[Path], None]) -> None:
+def _build(final: Path, build: Build) -> None:
     for leftover in final.parent.glob(f".{final.name}.partial.*"):
         shutil.rmtree(leftover, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{final.name}.partial.", dir=final.parent))

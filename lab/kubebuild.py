@@ -15,8 +15,8 @@ VERSION = "1.20.2"
 ENTRY = f"{VERSION}-{packages.RELEASE}"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
 BUILD_PACKAGES = ("golang-1.19-go", "jq", "make", "patch", "rsync")
-# Go packages that one build compiles (counted), so that the bar is honest.
-COMPILED = 3000
+# Lines that one build prints, nearly all of them packages compiled (counted), so that the bar is honest.
+COMPILED = 2406
 MARK = "_output/local/go/bin"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_SHOWN_LENGTH = 120
+
 
 class QuaggaError(Exception):
     """Everything that this plugin raises on purpose; its text is one sentence for the blueprint's author."""
@@ -58,7 +60,9 @@ class Waiting(TemporaryError):
 
 
 def _shown(value: object) -> str:
-    """The value as its author wrote it, cut where it would drown the sentence."""
-    text = value if isinstance(value, str) else repr(value)
-    text = text if text.isprintable() and text.strip() == text and text else repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    """The value as its author wrote it, in YAML, cut where it would drown the sentence."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = value if isinstance(value, str) else ascii(value)
+    text = text if text.isprintable() and text.strip() == text and text else ascii(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."

@@ -1,8 +1,8 @@
 """The names under which a node instance appears in a cluster, and what they guarantee.
 
-Every name is a pure function of the three ids, so that an operation of another process finds again what an earlier
-one made. Names that Kubernetes restricts carry ten hexadecimal digits of a hash wherever they no longer spell the
-ids in full: two instances never share one because of what had to be cut or replaced.
+Every name is a pure function of the three ids, so that an operation in another process finds again what an
+earlier one made. Where a name no longer spells the ids in full, because Kubernetes restricts it, a hash of ten
+digits follows: two instances never share a name for what had to be cut or replaced.
 """
 
 from __future__ import annotations
@@ -68,11 +68,12 @@ class Identity:
     @property
     def field_manager(self) -> str:
         """The owner of what server-side apply writes: printable, at most 128 bytes."""
-        ids = (self.deployment, self.node, self.instance)
-        plain = ":".join(("cloudify-quagga", *ids))
-        if plain.isascii() and plain.isprintable() and plain.count(":") == len(ids):
-            return _cut(plain, FIELD_MANAGER_LENGTH, *ids)
-        return _cut(re.sub(r"[^!-9;-~]", "-", plain), FIELD_MANAGER_LENGTH, *ids, altered=True)
+        ids = [self.deployment, self.node, self.instance]
+        kept = [re.sub(r"[^!-9;-~]", "-", one) for one in ids]
+        text = ":".join(["cloudify-quagga", *kept])
+        if kept == ids and len(text) <= FIELD_MANAGER_LENGTH:
+            return text
+        return f"{text[: FIELD_MANAGER_LENGTH - _HASH_LENGTH - 1]}-{_hash(*ids)}"
 
 
 def label_value(text: str) -> str:
@@ -92,12 +93,6 @@ def _slug(text: str) -> str:
     """Lower-case letters, digits and single dashes; begins with a letter, as some names must."""
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return slug if slug[:1].isalpha() else f"quagga-{slug}".rstrip("-")
-
-
-def _cut(text: str, length: int, *ids: str, altered: bool = False) -> str:
-    if len(text) <= length and not altered:
-        return text
-    return f"{text[: length - _HASH_LENGTH - 1]}-{_hash(*ids)}"
 
 
 def _hash(*ids: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ from typing import Any
 import jinja2
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model import Route, Router
-from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, NAME, Identity, node_name_suffix
+from cloudify_quagga.model import NextHop, Route, Router
+from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, MANAGED_BY, NAME, Identity, node_name_suffix
 
 CONTAINER = "quagga"
 CONFIG_FILE = "frr.conf"
@@ -51,7 +53,7 @@ def frr_conf(router: Router) -> str:
         ipv4_forwarding="ip forwarding" if router.forwarding.ipv4 else "no ip forwarding",
         ipv6_forwarding="ipv6 forwarding" if router.forwarding.ipv6 else "no ipv6 forwarding",
         routes=[line for route in _in_order(router.routes) for line in _route_lines(route)],
-        interfaces=sorted(router.interfaces, key=lambda interface: interface.name),
+        interfaces=sorted(router.interfaces, key=lambda interface: _natural(interface.name)),
     )
 
 
@@ -67,13 +69,8 @@ def objects(router: Router, identity: Identity) -> list[dict[str, Any]]:
 
 def probe_pod(router: Router, identity: Identity) -> dict[str, Any]:
     """The pod as it would run, whatever the kind: what a server-side dry run asks admission about."""
-    template = _pod_template(router, identity)
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {**_metadata(router, identity), "annotations": template["metadata"]["annotations"]},
-        "spec": template["spec"],
-    }
+    pod = _pod(router, identity)
+    return {**pod, "metadata": {**pod["metadata"], "name": f"{identity.object_name}-probe"}}
 
 
 def sweeper(router: Router, identity: Identity, node_name: str) -> dict[str, Any]:
@@ -102,23 +99,38 @@ def sweeper(router: Router, identity: Identity, node_name: str) -> dict[str, Any
 
 
 def _in_order(routes: tuple[Route, ...]) -> list[Route]:
-    return sorted(routes, key=lambda route: (route.network.version, route.network))
+    """As FRR prints them: short prefixes first."""
+    return sorted(routes, key=lambda route: (route.network.version, route.network.prefixlen, route.network))
 
 
 def _route_lines(route: Route) -> Iterator[str]:
     family = "ip" if route.network.version == 4 else "ipv6"  # noqa: PLR2004
     distance = "" if route.distance == 1 else f" {route.distance}"
-    ways = ["blackhole"] if route.blackhole else [
-        " ".join(part for part in (hop.address, hop.interface) if part) for hop in route.hops
-    ]
+    ways = ["blackhole"] if route.blackhole else [_way(hop) for hop in sorted(route.hops, key=_hop_order)]
     for way in ways:
         yield f"{family} route {route.prefix} {way}{distance}"
 
 
+def _way(hop: NextHop) -> str:
+    return " ".join(part for part in (hop.address, hop.interface) if part)
+
+
+def _hop_order(hop: NextHop) -> tuple[bool, bool, int, list[tuple[str, int]]]:
+    """As FRR prints them: interfaces, then addresses by number, then addresses behind interfaces."""
+    number = int(ipaddress.ip_address(hop.address)) if hop.address else 0
+    return bool(hop.address), bool(hop.address and hop.interface), number, _natural(hop.interface or "")
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """As FRR orders interfaces: eth2 before eth10."""
+    return [(word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]*)", name)]
+
+
 def _config_map(router: Router, identity: Identity) -> dict[str, Any]:
     text = frr_conf(router)
-    if len(text) > _LARGEST_CONFIG:
-        right = f"are {len(text)} bytes of configuration; a ConfigMap holds {_LARGEST_CONFIG}"
+    size = len(text.encode())
+    if size > _LARGEST_CONFIG:
+        right = f"make {size} bytes of configuration; a ConfigMap holds {_LARGEST_CONFIG} at most"
         raise Refused("routes", f"{len(router.routes)} routes", right)
     return {
         "apiVersion": "v1",
@@ -143,7 +155,8 @@ def _daemon_set(router: Router, identity: Identity) -> dict[str, Any]:
 
 def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
     template = _pod_template(router, identity)
-    apart = {"labelSelector": {"matchLabels": identity.selector}, "topologyKey": "kubernetes.io/hostname"}
+    any_router = {key: identity.labels[key] for key in (MANAGED_BY, NAME)}
+    apart = {"labelSelector": {"matchLabels": any_router}, "topologyKey": "kubernetes.io/hostname"}
     template["spec"]["affinity"] = {
         "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]},
     }
@@ -160,7 +173,17 @@ def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
     }
 
 
-_WORKLOADS = {"DaemonSet": _daemon_set, "Deployment": _deployment, "Pod": probe_pod}
+def _pod(router: Router, identity: Identity) -> dict[str, Any]:
+    template = _pod_template(router, identity)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**_metadata(router, identity), "annotations": template["metadata"]["annotations"]},
+        "spec": template["spec"],
+    }
+
+
+_WORKLOADS = {"DaemonSet": _daemon_set, "Deployment": _deployment, "Pod": _pod}
 
 
 def _metadata(router: Router, identity: Identity) -> dict[str, Any]:
@@ -174,7 +197,7 @@ def _metadata(router: Router, identity: Identity) -> dict[str, Any]:
 
 def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
     if router.node_selector is None:
-        raise Refused("node_selector", None, "names no nodes; labels of a node are needed, {role: router} for one")
+        raise Refused("node_selector", None, "names no node; labels are needed, as in {role: router}")
     container = {
         **_container(router),
         "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True}],

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudify_quagga.errors import Refused
 
 
 @dataclass(frozen=True)
 class Given:
-    """One value of the input; every reader below returns what was meant or refuses it."""
+    """One value of the input; every reader below returns what was meant or refuses it.
+
+    :param hidden: the value may be or hold a secret: a refusal does not show it.
+    """
 
     path: str
     value: object
+    hidden: bool = False
 
     def refused(self, right: str) -> Refused:
         """The error to raise about this value."""
-        return Refused(self.path, self.value, right)
+        return Refused(self.path, "what is given" if self.hidden else self.value, right)
+
+    def shown(self) -> Given:
+        """The same value, known to be no secret."""
+        return replace(self, hidden=False)
 
     @property
     def empty(self) -> bool:
@@ -27,7 +35,7 @@ class Given:
     def text(self, what: str) -> str:
         """A string; YAML's unquoted booleans and numbers are not guessed at."""
         if isinstance(self.value, str):
-            return self.value
+            return str(self.value)
         if isinstance(self.value, (bool, int, float)):
             raise self.refused(f"is no string; {what} is meant: put it in quotes")
         raise self.refused(f"is no string; {what} is meant")
@@ -36,13 +44,19 @@ class Given:
         """A boolean."""
         if isinstance(self.value, bool):
             return self.value
-        raise self.refused("is neither true nor false (without quotes)")
+        if isinstance(self.value, str):
+            raise self.refused("is a string; true or false is meant, without quotes")
+        raise self.refused("is neither true nor false")
 
     def whole_number(self, low: int, high: int) -> int:
         """An integer within the bounds."""
-        if isinstance(self.value, int) and not isinstance(self.value, bool) and low <= self.value <= high:
-            return int(self.value)
-        raise self.refused(f"is no whole number from {low} to {high}")
+        if isinstance(self.value, str):
+            raise self.refused(f"is a string; a number from {low} to {high} is meant, without quotes")
+        if not isinstance(self.value, int) or isinstance(self.value, bool):
+            raise self.refused(f"is no whole number; one from {low} to {high} is meant")
+        if not low <= self.value <= high:
+            raise self.refused(f"is out of range; a number from {low} to {high} is meant")
+        return int(self.value)
 
     def choice(self, choices: Sequence[str]) -> str:
         """One of the given words."""
@@ -53,7 +67,7 @@ class Given:
     def elements(self, what: str) -> list[Given]:
         """A list, each element with its index in its path."""
         if isinstance(self.value, (list, tuple)):
-            return [Given(f"{self.path}[{index}]", element) for index, element in enumerate(self.value)]
+            return [self._below(f"[{index}]", element) for index, element in enumerate(self.value)]
         raise self.refused(f"is no list; a list of {what} is meant")
 
     def entries(self, what: str) -> dict[str, Given]:
@@ -62,8 +76,8 @@ class Given:
             raise self.refused(f"is no map; {what} is meant")
         for key in self.value:
             if not isinstance(key, str):
-                raise Refused(self.path, key, "is no string; put the key in quotes")
-        return {str(key): Given(self._below(key), value) for key, value in self.value.items()}
+                raise Refused(self.path, key, "is a key that is no string; put it in quotes")
+        return {str(key): self._below(f".{_word(key)}", value) for key, value in self.value.items()}
 
     def fields(self, known: Iterable[str], what: str) -> dict[str, Given]:
         """A map that holds no key but the known ones."""
@@ -71,9 +85,12 @@ class Given:
         entries = self.entries(what)
         for key in entries:
             if key not in known:
-                raise Refused(self.path, key, f"is not a key of {what}, which knows {', '.join(known)}")
+                raise Refused(self.path, key, f"is no key of {what}, which knows {', '.join(known)}")
         return entries
 
-    def _below(self, key: str) -> str:
-        key = key if key.isprintable() and key else repr(key)
-        return f"{self.path}.{key}" if self.path else key
+    def _below(self, step: str, value: object) -> Given:
+        return replace(self, path=self.path + step, value=value)
+
+
+def _word(key: str) -> str:
+    return key if key.isprintable() and key else ascii(key)

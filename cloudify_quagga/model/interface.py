@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from cloudify_quagga.model.given import Given
 
 _NAME_BYTES = 15
-# The kernel refuses blanks, '/', ':' and takes '%' for a template; what is not ASCII or is special to FRR's own
-# configuration language would not be read back as it was written.
-_NAME = re.compile(r"[A-Za-z0-9_.@+=,~-]+")
-# Words that stand where an interface may stand in a static route.
-_WORDS = ("blackhole", "reject", "Null0")
+# Narrower than the kernel, which only minds blanks, '/', ':' and '%': quotes end the XPaths of FRR's mgmtd
+# and kill it, '?' asks vtysh for help, and a leading '-' is an option to every command.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=~-]*")
+_DESCRIPTION_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,27 @@ class Interface:
 
     def to_json(self) -> object:
         """The shortest form that parses to the same."""
-        if self.description is None:
-            return self.name
-        return {"name": self.name, "description": self.description}
+        return {"name": self.name, "description": self.description} if self.description else self.name
 
 
 def interface_name(given: Given) -> str:
-    """A name that the kernel can give to an interface."""
-    text = given.text("the name of an interface")
+    """A name that the kernel gives to interfaces and FRR reads back as it was written."""
+    text = given.text("an interface's name")
     if len(text.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
-        raise given.refused(f"is longer than the {_NAME_BYTES} bytes of an interface's name")
-    if not _NAME.fullmatch(text) or text in (".", "..", *_WORDS):
-        raise given.refused("is no name of an interface; eth0 would be one")
+        raise given.refused(f"is too long; an interface's name has at most {_NAME_BYTES} bytes")
+    if not _NAME.fullmatch(text):
+        raise given.refused("is no interface's name; letters, digits and inner '-', '_', '.', '@' make one")
     return text
 
 
-def _description(given: Given) -> str:
+def _description(given: Given) -> str | None:
     text = given.text("a description")
-    if text.isprintable() and text.isascii() and text and text == " ".join(text.split()):
-        return text
-    raise given.refused("is no description; it is one line of ASCII with single blanks between words")
+    if not text.isprintable():
+        raise given.refused("is no description; one printable line is meant")
+    # vtysh takes what follows it for a filter of its output and gives up the rest of the file.
+    if "|" in text:
+        raise given.refused("is no description; FRR does not take '|' there")
+    if len(text) > _DESCRIPTION_LENGTH:
+        raise given.refused(f"is too long; a description has at most {_DESCRIPTION_LENGTH} characters")
+    # FRR keeps one blank between words.
+    return " ".join(text.split()) or None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cloudify_quagga.model.given import Given
+from cloudify_quagga.model.kubernetes_names import is_subdomain
 from cloudify_quagga.model.labels import Labels
-
-_NODE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-_LONG = 253
 
 
 @dataclass(frozen=True)
@@ -25,8 +22,7 @@ class LabeledNode:
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> LabeledNode:
         """From the properties of a node template."""
-        node = Given("node", properties.get("node"))
-        return cls(_node(node), Labels.parse(properties.get("labels"), "labels"))
+        return cls(_node(Given("node", properties.get("node"))), Labels.parse(properties.get("labels")))
 
     def to_json(self) -> dict[str, Any]:
         """The canonical form: LabeledNode.parse of it is the same again."""
@@ -34,10 +30,10 @@ class LabeledNode:
 
 
 def _node(given: Given) -> str:
-    text = given.text("the name or the InternalIP of a Kubernetes node")
-    if _NODE.fullmatch(text) and len(text) <= _LONG:
+    text = given.text("a Kubernetes node's name or InternalIP")
+    if is_subdomain(text):
         return text
     try:
         return str(ipaddress.IPv6Address(text))
     except ValueError:
-        raise given.refused("is neither the name nor the InternalIP of a Kubernetes node; node1 would be one") from None
+        raise given.refused("is no Kubernetes node's name or InternalIP; node1 would be one") from None

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 
 from cloudify_quagga.errors import Refused
 from cloudify_quagga.model.given import Given
+from cloudify_quagga.model.kubernetes_names import is_subdomain
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_NAME_LENGTH = 63
-_DOMAIN_LENGTH = 253
-_NAME_RULE = "letters, digits, '-', '_' and '.', with a letter or digit at both ends, at most 63 characters"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_RULE = "at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels(Mapping[str, str]):
-    """A frozen map of label keys to values, at least one."""
+    """A frozen map of label keys to values, at least one; equal to a dict of the same."""
 
-    items_: tuple[tuple[str, str], ...]
+    pairs: tuple[tuple[str, str], ...]
 
     @classmethod
     def parse(cls, value: object, path: str = "labels") -> Labels:
@@ -30,37 +28,37 @@ class Labels(Mapping[str, str]):
         labels: dict[str, str] = {}
         for one in maps:
             for key, entry in one.entries("a map of label keys to values").items():
-                _check_key(one.path, key)
-                if labels.setdefault(key, _value(entry)) != entry.value:
-                    raise entry.refused(f"is a second value of the label, which already is {labels[key]}")
+                text = _value(one.path, key, entry)
+                if labels.setdefault(key, text) != text:
+                    raise entry.refused(f"is a second value of this label, which already is {labels[key]!r}")
         if not labels:
-            raise given.refused("holds no label; at least one is needed")
+            raise given.refused("holds no label; at least one is needed, as in {role: router}")
         return cls(tuple(sorted(labels.items())))
 
     def __getitem__(self, key: str) -> str:
-        return dict(self.items_)[key]
+        return dict(self.pairs)[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict(self.items_))
+        return iter(dict(self.pairs))
 
     def __len__(self) -> int:
-        return len(self.items_)
+        return len(self.pairs)
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
 
     def to_json(self) -> dict[str, str]:
         """A plain dict."""
-        return dict(self.items_)
+        return dict(self.pairs)
 
 
-def _check_key(path: str, key: str) -> None:
+def _value(path: str, key: str, entry: Given) -> str:
     domain, slash, name = key.rpartition("/")
-    if not (_NAME.fullmatch(name) and len(name) <= _NAME_LENGTH):
-        raise Refused(path, key, f"is no label key; its name may hold {_NAME_RULE}")
-    if slash and not (_DOMAIN.fullmatch(domain) and len(domain) <= _DOMAIN_LENGTH):
-        raise Refused(path, key, "is no label key; before the slash stands a DNS name in lower case")
-
-
-def _value(entry: Given) -> str:
-    text = entry.text("a label value")
-    if text and not (_NAME.fullmatch(text) and len(text) <= _NAME_LENGTH):
-        raise entry.refused(f"is no label value; it is empty or holds {_NAME_RULE}")
+    if not _NAME.fullmatch(name):
+        raise Refused(path, key, f"is no label key; its name is {_RULE}")
+    if slash and not is_subdomain(domain):
+        raise Refused(path, key, "is no label key; a DNS name in lower case stands before the slash")
+    text = entry.text("a label's value")
+    if text and not _NAME.fullmatch(text):
+        raise entry.refused(f"is no label's value; that is empty, or {_RULE}")
     return text

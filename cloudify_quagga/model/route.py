@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,32 @@ from cloudify_quagga.model.interface import interface_name
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _WAYS = ("next_hop", "next_hops", "interface", "blackhole")
 _KEYS = ("prefix", *_WAYS, "distance")
 # 255 means "never" to FRR.
 _DISTANCES = (1, 254)
+# Debian builds FRR with --enable-multipath=256.
+_MOST_HOPS = 256
+
+# What no packet is forwarded to, though FRR and the kernel take a route for it; and where no neighbour lives.
+_NOWHERE = {
+    "0.0.0.0/8": "of this-network addresses",
+    "127.0.0.0/8": "of loopback addresses",
+    "224.0.0.0/4": "of multicast addresses",
+    "255.255.255.255/32": "the broadcast address",
+    "::/96": "of loopback and obsolete IPv4-compatible addresses",
+    "::ffff:0:0/96": "of IPv4-mapped addresses: write them as IPv4",
+    "fe80::/10": "of link-local addresses",
+    "ff00::/8": "of multicast addresses",
+}
+_LINK_LOCAL = ipaddress.ip_network("fe80::/10")
+_UNROUTED = {ipaddress.ip_network(text): what for text, what in _NOWHERE.items()}
+
+# Words of FRR's route commands. It takes the beginning of one for the word, in either case: a route through
+# an interface called "b" would be a blackhole.
+_ENDS = ("blackhole", "reject", "null0")
+_WORDS = (*_ENDS, "tag", "vrf", "label", "table", "nexthop-vrf", "onlink", "color", "segments", "bfd")
+_NUMBERS = re.compile(r"[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -31,12 +53,12 @@ class NextHop:
         """The shortest form that parses to the same."""
         if self.interface is None:
             return self.address
-        return {"next_hop": self.address, "interface": self.interface} if self.address else {"interface": self.interface}
+        return {**({"next_hop": self.address} if self.address else {}), "interface": self.interface}
 
 
 @dataclass(frozen=True)
 class Route:
-    """Hops and blackhole exclude each other; the prefix is in canonical text form."""
+    """Hops and blackhole exclude each other; addresses are in canonical text form."""
 
     prefix: str
     hops: tuple[NextHop, ...] = ()
@@ -49,17 +71,11 @@ class Route:
         fields = given.fields(_KEYS, "a route")
         if "prefix" not in fields:
             raise given.refused("has no prefix; say which destinations the route is for")
-        network = network_of(fields["prefix"])
+        network = _destination(fields["prefix"])
         distance = fields["distance"].whole_number(*_DISTANCES) if "distance" in fields else 1
         blackhole = "blackhole" in fields and fields["blackhole"].flag()
-        ways = [way for way in _WAYS if way in fields and (way != "blackhole" or blackhole)]
-        if len(ways) != 1 and ways != ["next_hop", "interface"]:
-            raise given.refused(
-                "names no way; exactly one of next_hop, next_hops, interface and blackhole: true is needed"
-                if not ways
-                else f"names {' and '.join(ways)}; only next_hop and interface go together"
-            )
-        return cls(str(network), _hops(fields, network), blackhole, distance)
+        _check_ways(given, [way for way in _WAYS if way in fields and (way != "blackhole" or blackhole)])
+        return cls(str(network), () if blackhole else _hops(fields, network), blackhole, distance)
 
     @property
     def network(self) -> Network:
@@ -86,66 +102,104 @@ def network_of(given: Given) -> Network:
     text = given.text("a prefix")
     address, slash, length = text.partition("/")
     parsed = _address(address)
-    if parsed is None or not slash:
+    if parsed is None:
         raise given.refused("is no prefix; 10.0.0.0/24 or 2001:db8::/48 would be one")
-    if not (length.isascii() and length.isdigit() and str(int(length)) == length and int(length) <= parsed.max_prefixlen):
-        raise given.refused(f"has no prefix length from 0 to {parsed.max_prefixlen} after the slash")
+    longest = parsed.max_prefixlen
+    if not slash:
+        raise given.refused(f"is an address; {parsed}/{longest} would be the prefix that holds it alone")
+    if not re.fullmatch("0|[1-9][0-9]{0,2}", length) or int(length) > longest:
+        raise given.refused(f"is no prefix; a length from 0 to {longest} stands behind the slash")
     network = ipaddress.ip_network((parsed, int(length)), strict=False)
     if network.network_address != parsed:
         raise given.refused(f"has host bits set; {network} would be right")
     return network
 
 
+def _destination(given: Given) -> Network:
+    network = network_of(given)
+    for unrouted, what in _UNROUTED.items():
+        if _holds(unrouted, network):
+            raise given.refused(f"is {what}, which no router forwards to")
+    return network
+
+
+def _check_ways(given: Given, ways: list[str]) -> None:
+    if not ways:
+        raise given.refused("goes nowhere; one of next_hop, next_hops, interface, blackhole: true is needed")
+    if len(ways) > 1 and ways != ["next_hop", "interface"]:
+        raise given.refused(f"has {' and '.join(ways)}; no two ways go together but next_hop and interface")
+
+
 def _hops(fields: Mapping[str, Given], network: Network) -> tuple[NextHop, ...]:
     if "next_hops" not in fields:
-        hop = _hop(fields, network)
-        return () if hop is None else (hop,)
-    elements = fields["next_hops"].elements("next hops")
+        return (_hop(fields, network),)
+    given = fields["next_hops"]
+    elements = given.elements("next hops")
     if not elements:
-        raise fields["next_hops"].refused("is empty; at least one next hop is needed")
-    hops: list[NextHop] = []
+        raise given.refused("is empty; at least one next hop is needed")
+    if len(elements) > _MOST_HOPS:
+        raise given.refused(f"has {len(elements)} next hops; FRR takes {_MOST_HOPS} at most")
+    hops: dict[NextHop, str] = {}
     for element in elements:
         hop = _element(element, network)
         if hop in hops:
-            raise element.refused(f"is already next_hops[{hops.index(hop)}]")
-        hops.append(hop)
+            raise element.refused(f"is the same next hop as {hops[hop]}")
+        hops[hop] = element.path
     return tuple(hops)
 
 
 def _element(given: Given, network: Network) -> NextHop:
     if not isinstance(given.value, Mapping):
-        return NextHop(address=_gateway(given, network, interface=None))
-    hop = _hop(given.fields(("next_hop", "interface"), "a next hop"), network)
-    if hop is None:
-        raise given.refused("names neither next_hop nor interface")
-    return hop
+        return NextHop(_gateway(given, network, None))
+    fields = given.fields(("next_hop", "interface"), "a next hop")
+    if not fields:
+        raise given.refused("is no next hop; next_hop, interface or both are needed")
+    return _hop(fields, network)
 
 
-def _hop(fields: Mapping[str, Given], network: Network) -> NextHop | None:
-    interface = interface_name(fields["interface"]) if "interface" in fields else None
-    if "next_hop" in fields:
-        return NextHop(_gateway(fields["next_hop"], network, interface), interface)
-    return NextHop(interface=interface) if interface else None
+def _hop(fields: Mapping[str, Given], network: Network) -> NextHop:
+    interface = _interface(fields["interface"]) if "interface" in fields else None
+    address = _gateway(fields["next_hop"], network, interface) if "next_hop" in fields else None
+    return NextHop(address, interface)
+
+
+def _interface(given: Given) -> str:
+    name = given.text("an interface's name")
+    if _address(name) or _NUMBERS.fullmatch(name):
+        raise given.refused("is no interface's name; an address is said by next_hop")
+    word = next((word for word in _WORDS if name and word.startswith(name.lower())), None)
+    if word:
+        raise given.refused(f"cannot be routed to: FRR reads it as its word {word}; rename the interface")
+    return interface_name(given)
 
 
 def _gateway(given: Given, network: Network, interface: str | None) -> str:
-    text = given.text("a next hop's address")
+    text = given.text("one next hop's address")
     address = _address(text)
     if address is None or address.version != network.version:
-        raise given.refused(f"is no IPv{network.version} address, as a next hop of {network} has to be")
-    if address.is_unspecified or address.is_multicast or address.is_loopback or str(address) == "255.255.255.255":
-        raise given.refused("is not the address of a neighbour, as a next hop has to be")
-    if address in _MAPPED:
-        raise given.refused("is an IPv4 address in IPv6 clothes, which no neighbour has")
-    if address.version == 6 and address.is_link_local and interface is None:
-        raise given.refused("is link-local; the route's interface has to be named beside it")
+        raise given.refused(f"is no IPv{network.version} address, which a next hop of {network} has to be")
+    if address in _LINK_LOCAL and interface:
+        return str(address)
+    if address in _LINK_LOCAL:
+        raise given.refused("is link-local; say the interface behind which it is, beside it")
+    for unrouted, what in _UNROUTED.items():
+        if address in unrouted:
+            raise given.refused(f"is {what}, which no neighbour has")
     return str(address)
 
 
+def _holds(outer: Network, inner: Network) -> bool:
+    return (
+        outer.version == inner.version
+        and outer.prefixlen <= inner.prefixlen
+        and inner.network_address in outer
+    )
+
+
 def _address(text: str) -> Address | None:
-    if "%" in text or not text.isascii():
-        return None
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # A zone ("fe80::1%eth0") is said by interface.
+    return None if "%" in text else address

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,22 +10,13 @@ from typing import Any
 from cloudify_quagga.errors import Refused
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.interface import Interface
+from cloudify_quagga.model.kubernetes_names import image, namespace, secret_name
 from cloudify_quagga.model.labels import Labels
-from cloudify_quagga.model.route import Route, network_of
+from cloudify_quagga.model.route import Network, Route, network_of
 
 KINDS = ("DaemonSet", "Deployment", "Pod")
 SECURITIES = ("privileged", "capabilities")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-
-_IMAGE = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
-    re.ASCII,
-)
-_DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_DNS_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-_LONG = 253
 
 
 @dataclass(frozen=True)
@@ -49,15 +39,16 @@ class Forwarding:
 
 @dataclass(frozen=True)
 class GuardPrefixes:
-    """Prefixes that may be routed although they would cut off the cluster."""
+    """Prefixes that may be routed although they would draw away the cluster's own packets."""
 
     allow: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, given: Given) -> GuardPrefixes:
         """From a map."""
-        allow = given.fields(("allow",), "guard_prefixes").get("allow")
-        return cls(tuple(str(network_of(one)) for one in allow.elements("prefixes")) if allow else ())
+        fields = given.fields(("allow",), "guard_prefixes")
+        allow = fields["allow"].elements("prefixes") if "allow" in fields else []
+        return cls(tuple(str(network_of(one)) for one in allow))
 
     def to_json(self) -> dict[str, list[str]]:
         """A plain dict."""
@@ -66,7 +57,7 @@ class GuardPrefixes:
 
 @dataclass(frozen=True)
 class Router:
-    """Everything that decides what is rendered; two equal routers make the same objects."""
+    """Everything that decides what is rendered: two equal routers make the same objects."""
 
     image: str = "quagga"
     pull_secret: str | None = None
@@ -83,10 +74,9 @@ class Router:
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> Router:
         """From the properties of a node; how the cluster is reached is Access's."""
-        given = Given("", properties).entries("the properties of a router")
-        readers = {
-            "image": _image,
-            "pull_secret": lambda one: None if one.empty else _dns_name(one, "a Secret"),
+        read = {
+            "image": image,
+            "pull_secret": lambda one: None if one.empty else secret_name(one),
             "pull_policy": lambda one: None if one.empty else one.choice(PULL_POLICIES),
             "node_selector": lambda one: None if one.empty else Labels.parse(one.value, one.path),
             "kind": lambda one: one.choice(KINDS),
@@ -95,9 +85,9 @@ class Router:
             "forwarding": Forwarding.parse,
             "guard_prefixes": GuardPrefixes.parse,
             "security": lambda one: one.choice(SECURITIES),
-            "namespace": _namespace,
+            "namespace": namespace,
         }
-        return cls(**{name: read(given[name]) for name, read in readers.items() if name in given})
+        return cls(**{name: read[name](Given(name, properties[name])) for name in read if name in properties})
 
     def to_json(self) -> dict[str, Any]:
         """The canonical form: Router.parse of it is this router again."""
@@ -116,23 +106,26 @@ class Router:
         }
 
     def guard(self, protected: Iterable[tuple[str, str]]) -> None:
-        """Refuse a route that would draw away the cluster's own packets, unless guard_prefixes allows its prefix.
+        """Refuse a route that would draw away the cluster's own packets, unless guard_prefixes allows it.
 
-        :param protected: pairs of a prefix or address, and what it is: ("10.200.0.11", "the address of node1").
+        Equal, inside or around makes no difference: by which route a node reaches its peers, and whether
+        that is more specific than this one, is not to be seen from here.
+
+        :param protected: pairs of a prefix or address, and what it is: ("10.200.0.11", "node1").
         """
         networks = [(ipaddress.ip_network(prefix, strict=False), what) for prefix, what in protected]
         for index, route in enumerate(self.routes):
             if route.prefix not in self.guard_prefixes.allow:
-                _guard_one(f"routes[{index}].prefix", route, networks)
+                _guard(Given(f"routes[{index}].prefix", route.prefix), route.network, networks)
 
 
-def _guard_one(path: str, route: Route, networks: Iterable[tuple[Any, str]]) -> None:
-    remedy = f"if that is meant, write guard_prefixes: {{allow: [\"{route.prefix}\"]}}"
-    if route.network.prefixlen == 0:
-        raise Refused(path, route.prefix, f"is the default route of the node; {remedy}")
+def _guard(given: Given, wanted: Network, networks: Iterable[tuple[Network, str]]) -> None:
+    remedy = f'if that is meant, say guard_prefixes: {{allow: ["{wanted}"]}}'
+    if wanted.prefixlen == 0:
+        raise given.refused(f"is the default route of the node; {remedy}")
     for network, what in networks:
-        if network.version == route.network.version and network.overlaps(route.network):
-            raise Refused(path, route.prefix, f"would draw away packets to {what} ({network}); {remedy}")
+        if network.version == wanted.version and network.overlaps(wanted):
+            raise given.refused(f"would draw away the packets to {what} ({network}); {remedy}")
 
 
 def _routes(given: Given) -> tuple[Route, ...]:
@@ -144,7 +137,7 @@ def _routes(given: Given) -> tuple[Route, ...]:
             raise Refused(
                 f"{element.path}.prefix",
                 route.prefix,
-                f"already is the prefix of {first[route.prefix]}; several next hops of one prefix are said by next_hops",
+                f"is the prefix of {first[route.prefix]} too; several next hops of one are said by next_hops",
             )
         first[route.prefix] = element.path
         routes.append(route)
@@ -152,31 +145,12 @@ def _routes(given: Given) -> tuple[Route, ...]:
 
 
 def _interfaces(given: Given) -> tuple[Interface, ...]:
-    interfaces: list[Interface] = []
+    first: dict[str, str] = {}
+    interfaces = []
     for element in given.elements("interfaces"):
         interface = Interface.parse(element)
-        if interface.name in [other.name for other in interfaces]:
-            raise Refused(element.path, interface.name, "is named twice")
+        if interface.name in first:
+            raise Refused(element.path, interface.name, f"is {first[interface.name]} too; name it once")
+        first[interface.name] = element.path
         interfaces.append(interface)
     return tuple(interfaces)
-
-
-def _image(given: Given) -> str:
-    text = given.text("an image reference")
-    if _IMAGE.fullmatch(text) and len(text) <= _LONG:
-        return text
-    raise given.refused("is no image reference; quagga or registry.example:5000/net/quagga:1.0 would be one")
-
-
-def _namespace(given: Given) -> str:
-    text = given.text("a namespace")
-    if _DNS_LABEL.fullmatch(text):
-        return text
-    raise given.refused("is no namespace's name: lower-case letters, digits and '-', at most 63 characters")
-
-
-def _dns_name(given: Given, what: str) -> str:
-    text = given.text(f"the name of {what}")
-    if _DNS_NAME.fullmatch(text) and len(text) <= _LONG:
-        return text
-    raise given.refused(f"is no name of {what}: lower-case letters, digits, '-' and '.', at most {_LONG} characters")

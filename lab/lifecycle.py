@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -57,7 +58,7 @@ def status() -> dict[str, Any]:
         "kubeconfig": str(lab.kubeconfig) if is_up else None,
         "kubectl": kubebuild.program("kubectl") if kubebuild.built() else None,
         "registry": registry.ADDRESS if is_up and not facts["api_only"] else None,
-        "hosts": {name: {"netns": network.namespace(name)} for name in network.present()},
+        "hosts": {name: {"netns": network.namespace(name)} for name in _hosts()},
         "daemons": {name: process.alive(name) for name in lab.daemons()},
         "logs": str(lab.logs) if facts else None,
         "versions": {"kubernetes": kubebuild.VERSION, "debian": packages.RELEASE},
@@ -104,7 +105,7 @@ def _assemble(names: list[str], *, api_only: bool) -> None:
 
 def _dismantle() -> None:
     lab = state.current()
-    hosts = network.present()
+    hosts = _hosts()
     _together(*(partial(node.down, name) for name in hosts if name.startswith("node")))
     for name in reversed(lab.daemons()):
         process.stop(name, grace=1.0)
@@ -112,6 +113,11 @@ def _dismantle() -> None:
     process.end({pid for host in hosts for pid in process.inside(network.namespace(host))}, grace=1.0)
     if hosts:
         network.down(lab.directory)
+
+
+def _hosts() -> list[str]:
+    """The hosts that are there; those that root made are no business of another user's lab."""
+    return network.present() if os.geteuid() == 0 else []
 
 
 def _step(title: str, work: Callable[[], None]) -> Callable[[], None]:

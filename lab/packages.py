@@ -180,7 +180,8 @@ def _suites(stanza: dict[str, str], release: str) -> list[str]:
 
 
 def _stanza(stanza: dict[str, str], release: str) -> str:
-    kept = {name: stanza[name] for name in ("Uris", "Signed-By", "Trusted", "Architectures") if name in stanza}
+    names = ("Uris", "Signed-By", "Trusted", "Architectures")
+    kept = {name: stanza[name] for name in names if name in stanza}
     suites = " ".join(_suites(stanza, release))
     fields = {"Types": "deb deb-src", "Suites": suites, "Components": "main"} | kept
     return "".join(f"{name}: {value}\n" for name, value in fields.items())

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from lab import LabError
+
 NAME = "cloudify-quagga-lab"
 
 
@@ -39,6 +41,12 @@ class State:
         self._daemons = directory / "daemons"
         self._facts = directory / "lab.json"
 
+    def _make(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = self.directory.stat().st_uid
+        if owner != os.geteuid():
+            raise LabError(f"{self.directory} belongs to uid {owner}, not to you; the keys of a lab cannot go there")
+
     def prepare(self) -> None:
         """Make the directories; keys are in them, so nobody else may look."""
         for directory in (self.directory, self.logs, self.pki, self.kubeconfigs, self._daemons):
@@ -61,7 +69,7 @@ class State:
         """Only one `up` or `down` at a time; `waiting` is called once if another one is at work."""
         path = self.directory / "lock"
         while True:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             with path.open("a") as file:
                 _wait_for(file, waiting)
                 # `down` removes the file with its directory; a lock on a file that is gone keeps nobody out.

@@ -80,7 +80,7 @@ def _api(place: Place, door: int) -> pki.Authority:
     lab.write_facts(lab.facts | {"port": door})
     _etcd(place, authority)
     _api_server(place, authority)
-    process.wait_until(ready, "the API server is to become ready", 60, daemons=["etcd", "kube-apiserver"])
+    process.wait_until(ready, "the API server does not become ready", 60, daemons=["etcd", "kube-apiserver"])
     _controllers(place, authority)
     return authority
 

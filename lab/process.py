@@ -90,7 +90,10 @@ def inside(netns: str) -> set[int]:
 def wait_until(
     predicate: Callable[[], bool], what: str, timeout: float, *, daemons: Iterable[str] = ()
 ) -> None:
-    """Wait for the predicate; if time runs out or one of `daemons` dies, say what they logged last."""
+    """Wait for the predicate; if time runs out or one of `daemons` dies, say what they logged last.
+
+    `what` is the sentence that is true as long as the predicate is not: `the registry does not answer`.
+    """
     watched = list(daemons)
     deadline = time.monotonic() + timeout
     while not predicate():
@@ -98,7 +101,7 @@ def wait_until(
         if dead:
             raise LabError(f"{what}: {_last_words(dead)}")
         if time.monotonic() > deadline:
-            raise LabError(f"{what}: not within {timeout:.0f} s; {_last_words(watched)}")
+            raise LabError(f"{what}, not in {timeout:.0f} s; {_last_words(watched)}")
         time.sleep(0.05)
 
 

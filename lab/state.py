@@ -45,7 +45,7 @@ class State:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = self.directory.stat().st_uid
         if owner != os.geteuid():
-            raise LabError(f"{self.directory} belongs to uid {owner}, not to you; the keys of a lab cannot go there")
+            raise LabError(f"{self.directory} belongs to uid {owner}, not to you, and no key can go there")
 
     def prepare(self) -> None:
         """Make the directories; keys are in them, so nobody else may look."""

@@ -72,8 +72,8 @@ def test_waiting_ends_with_the_daemon_and_its_last_words() -> None:
 
 def test_waiting_ends_with_the_time() -> None:
     spawn("slow", "import time; time.sleep(60)")
-    with pytest.raises(LabError, match=r"ready: not within 0 s; slow runs"):
-        process.wait_until(lambda: False, "ready", 0.2, daemons=["slow"])
+    with pytest.raises(LabError, match=r"not ready, not in 0 s; slow runs"):
+        process.wait_until(lambda: False, "not ready", 0.2, daemons=["slow"])
     process.stop("slow", 5)
 
 

@@ -1,0 +1,47 @@
+"""What is looked at before a router touches anything: its settings, its configuration, its node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from router import configuration, forwarding, kernel, vtysh
+from router.configuration import Configuration
+from router.ending import refusal
+from router.status import FOLDER
+
+_CHECK_SECONDS: Final = "QUAGGA_CHECK_SECONDS"
+_LONGEST: Final = 3600
+
+
+def check_seconds(environment: Mapping[str, str]) -> int:
+    """Seconds between two comparisons with the kernel."""
+    text = environment.get(_CHECK_SECONDS, "30")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LONGEST):
+        raise refusal(_CHECK_SECONDS, text, f"is no number of seconds; 1 to {_LONGEST} are")
+    return int(text)
+
+
+def accepted_configuration(environment: Mapping[str, str]) -> Configuration:
+    """The configuration, after the daemons' own parser has found nothing wrong with it."""
+    wanted = configuration.read(environment, forwarding.current(6).get("all", False))
+    candidate = FOLDER / "candidate.conf"
+    candidate.write_bytes(wanted.text.encode())
+    vtysh.refuse_faults(candidate)
+    return wanted
+
+
+def refuse_missing_interfaces(wanted: Configuration, node: str) -> None:
+    """Refuse a router whose interfaces the node does not have."""
+    refuse_absent(wanted.interfaces, kernel.link_names(), node)
+
+
+def refuse_absent(asked: Mapping[str, str], present: Iterable[str], node: str) -> None:
+    """Refuse what is asked for and not present.
+
+    :param asked: interface -> where it is asked for.
+    """
+    names = sorted(present)
+    for name, path in asked.items():
+        if name not in names:
+            raise refusal(path, name, f"is not an interface of {node}, which has {', '.join(names)}")

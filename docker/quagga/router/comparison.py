@@ -1,0 +1,104 @@
+"""What was asked for beside what the kernel has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from router.grammar import Address, Network, Route
+from router.kernel import UNICAST, Hop, KernelRoute
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome; a prefix counts once, however many next hops it has."""
+
+    wanted: int
+    missing: tuple[str, ...]
+    """One entry for each route or next hop that the kernel lacks."""
+    missing_prefixes: frozenset[Network]
+    unexpected: tuple[KernelRoute, ...]
+
+    @property
+    def installed(self) -> int:
+        """How many of the wanted prefixes are as they were wanted."""
+        return self.wanted - len(self.missing_prefixes)
+
+
+def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], static: frozenset[int]) -> Comparison:
+    """Compare.
+
+    :param present: every route of the kernel; the others tell how a next hop is reached.
+    :param static: the protocol numbers of static routes.
+    """
+    by_prefix: dict[Network, list[Route]] = defaultdict(list)
+    for route in wanted:
+        by_prefix[route.prefix].append(route)
+    ours = {route.prefix: route for route in present if route.protocol in static}
+    finder = _Finder(present)
+    missing = {
+        prefix: lacking for prefix, lines in by_prefix.items() if (lacking := _lacking(lines, ours, finder))
+    }
+    unexpected = (route for route in present if route.protocol in static and route.prefix not in by_prefix)
+    return Comparison(
+        len(by_prefix),
+        tuple(str(route) for lacking in missing.values() for route in lacking),
+        frozenset(missing),
+        tuple(unexpected),
+    )
+
+
+class _Finder:
+    """How the kernel reaches an address that is no neighbour: a next hop may be reached through another route."""
+
+    def __init__(self, present: Sequence[KernelRoute]) -> None:
+        self._present = present
+        self._known: dict[Address, frozenset[str]] = {}
+
+    def gateways(self, address: Address) -> frozenset[str]:
+        """The gateways behind which the address lies; empty where it is a neighbour or nowhere."""
+        if address not in self._known:
+            self._known[address] = self._search(address)
+        return self._known[address]
+
+    def _search(self, address: Address) -> frozenset[str]:
+        covering = [
+            route
+            for route in self._present
+            if route.type == UNICAST and route.prefix.version == address.version and address in route.prefix
+        ]
+        if not covering:
+            return frozenset()
+        best = max(covering, key=lambda route: route.prefix.prefixlen)
+        return frozenset(hop.gateway for hop in best.hops if hop.gateway is not None)
+
+
+def _lacking(lines: Sequence[Route], ours: Mapping[Network, KernelRoute], finder: _Finder) -> list[Route]:
+    """The lines that the kernel does not follow; of several distances one has to be there, the best one if none is."""
+    by_distance: dict[int, list[Route]] = defaultdict(list)
+    for line in lines:
+        by_distance[line.distance].append(line)
+    best = by_distance[min(by_distance)]
+    route = ours.get(lines[0].prefix)
+    if route is None:
+        return best
+    outcomes = [_unfollowed(group, route, finder) for _, group in sorted(by_distance.items())]
+    return [] if any(not outcome for outcome in outcomes) else outcomes[0]
+
+
+def _unfollowed(lines: Sequence[Route], route: KernelRoute, finder: _Finder) -> list[Route]:
+    """The lines that no hop serves; all of them where a hop serves none of them, for that is another route."""
+    if lines[0].blackhole or route.type != UNICAST:
+        return [] if lines[0].blackhole and route.type == "blackhole" else list(lines)
+    if not all(any(_serves(hop, line, finder) for line in lines) for hop in route.hops):
+        return list(lines)
+    return [line for line in lines if not any(_serves(hop, line, finder) for hop in route.hops)]
+
+
+def _serves(hop: Hop, line: Route, finder: _Finder) -> bool:
+    if line.next_hop is None:
+        return hop.gateway is None and hop.device == line.interface
+    if hop.gateway is None or line.interface not in (None, hop.device):
+        return False
+    return hop.gateway == str(line.next_hop) or hop.gateway in finder.gateways(line.next_hop)

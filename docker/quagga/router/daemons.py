@@ -1,0 +1,192 @@
+"""The daemons as children of PID 1: started in the foreground, reaped, ended one after the other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from router.ending import Failed
+from router.journal import now, say
+from router.suite import Daemon, Suite
+
+DEATHS: Final = 3
+WINDOW: Final = 60.0
+"""A daemon that dies this often within this many seconds is not brought back any more."""
+
+_PATIENCE: Final = 10.0
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass
+class Child:
+    """One daemon and its lives."""
+
+    daemon: Daemon
+    pid: int | None = None
+    since: str = ""
+    restarts: int = 0
+    deaths: list[float] = field(default_factory=list)
+
+    @property
+    def hopeless(self) -> bool:
+        """It dies whenever it is brought back."""
+        recent = [death for death in self.deaths if time.monotonic() - death < WINDOW]
+        return len(recent) >= DEATHS
+
+
+@dataclass(frozen=True)
+class Death:
+    """A daemon that ended without being asked to."""
+
+    child: Child
+    manner: str
+
+    def __str__(self) -> str:
+        return f"{self.child.daemon.name} {self.manner}"
+
+
+class Daemons:
+    """The children of this process, and nothing else's."""
+
+    def __init__(self, suite: Suite, needed: tuple[Daemon, ...]) -> None:
+        self._suite = suite
+        self.children = {daemon.name: Child(daemon) for daemon in needed}
+        self.deaths: list[Death] = []
+        """Daemons that ended without being asked to, and of which nobody has taken notice yet."""
+        self._ending: set[int] = set()
+
+    @property
+    def running(self) -> list[str]:
+        """Names of the daemons that run."""
+        return [name for name, child in self.children.items() if child.pid is not None]
+
+    def prepare(self) -> None:
+        """Make the folder in which the daemons meet, and clear what an earlier life left in it."""
+        shutil.rmtree(self._suite.run, ignore_errors=True)
+        self._suite.run.mkdir(parents=True, mode=0o755)
+        shutil.chown(self._suite.run, self._suite.owner, self._suite.owner)
+
+    def start_missing(self) -> None:
+        """Start every daemon that does not run, and wait until it answers or has died."""
+        missing = [child for child in self.children.values() if child.pid is None]
+        for child in missing:
+            self._start(child)
+        for child in missing:
+            self._await_answer(child)
+
+    def reap(self) -> None:
+        """Collect every child that ended, adopted ones too, and note which daemons died unasked."""
+        while (ended := _ended_child()) is not None:
+            self._note(*ended)
+
+    def take_deaths(self) -> list[Death]:
+        """The deaths since this was asked last."""
+        taken, self.deaths = self.deaths, []
+        return taken
+
+    def stop(self, name: str, patience: float, busy: Callable[[], bool] = lambda: False) -> None:
+        """End one daemon, and wait until it has gone and what it leaves behind has drained.
+
+        :param busy: tells whether there is still something to wait for.
+        """
+        child = self.children[name]
+        deadline = time.monotonic() + patience
+        if child.pid is not None:
+            self._ending.add(child.pid)
+            os.kill(child.pid, signal.SIGTERM)
+        while child.pid is not None or busy():
+            if time.monotonic() > deadline:
+                self._kill(child)
+                return
+            self.reap()
+            time.sleep(0.01)
+
+    def kill(self, name: str) -> None:
+        """End a daemon without giving it the time to withdraw its routes."""
+        self._kill(self.children[name])
+
+    def _start(self, child: Child) -> None:
+        path = str(self._suite.programs / child.daemon.name)
+        silence = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        self.socket_of(child.daemon.name).unlink(missing_ok=True)
+        # The signal that ends the router would otherwise be able to come between the start and its record.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            child.pid = os.posix_spawn(
+                path,
+                [path, *child.daemon.flags],
+                {"PATH": _PATH},
+                file_actions=[silence],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGPIPE],
+            )
+        except OSError as error:
+            raise Failed(f"{path}: {error.strerror}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        child.since = now()
+        child.restarts += bool(child.deaths)
+        say(f"started {child.daemon.name} (pid {child.pid})")
+
+    def socket_of(self, name: str) -> Path:
+        """Where vtysh reaches a daemon."""
+        return self._suite.run / f"{name}.vty"
+
+    def _note(self, pid: int, status: int) -> None:
+        child = next((child for child in self.children.values() if child.pid == pid), None)
+        if child is None:
+            return
+        child.pid = None
+        if pid in self._ending:
+            self._ending.discard(pid)
+            return
+        child.deaths.append(time.monotonic())
+        self.deaths.append(Death(child, _manner(status)))
+
+    def _await_answer(self, child: Child) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while child.pid is not None and not _answers(self.socket_of(child.daemon.name)):
+            self.reap()
+            if time.monotonic() > deadline:
+                raise Failed(f"{child.daemon.name} did not answer within {_PATIENCE:g} s of its start")
+            time.sleep(0.02)
+
+    def _kill(self, child: Child) -> None:
+        if child.pid is None:
+            return
+        self._ending.add(child.pid)
+        os.kill(child.pid, signal.SIGKILL)
+        while child.pid is not None:
+            self.reap()
+            time.sleep(0.005)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _ended_child() -> tuple[int, int] | None:
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
+
+
+def _manner(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"was killed by signal {os.WTERMSIG(status)}"
+    return f"ended with exit status {os.WEXITSTATUS(status)}"

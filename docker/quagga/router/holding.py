@@ -1,0 +1,61 @@
+"""Keeping routes alive while no daemon does.
+
+A daemon that comes back after a crash takes its predecessor's nexthop objects out of the kernel, and with them the
+routes that packets are following, for some milliseconds; routes that nobody wants any more it keeps for ever.
+So before it comes back, each of its routes gets a twin under a protocol number of our own and with a metric that no
+daemon prefers, and the originals go. Once the daemons have installed what is wanted, the twins go too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from router import kernel
+from router.kernel import UNICAST, KernelRoute
+from router.suite import HELD, Suite
+
+# The upper byte is the distance that FRR gives to a kernel route, and 255 means "never"; the lower ones tell twins apart.
+_METRIC: Final = 0xFF000000
+
+
+def hold(suite: Suite, manager_runs: bool, remembered: Iterable[KernelRoute] = ()) -> int:
+    """Keep what the daemons have installed, and what they had when all was well; returns how many routes are kept.
+
+    :param manager_runs: the daemon that writes to the kernel lives, so its own routes and objects are its to remove.
+    :param remembered: the routes of before, for a daemon that died may have had them withdrawn.
+    """
+    found = kernel.of_protocols(suite.protocols - {HELD})
+    there = {(route.prefix, route.table) for route in found}
+    gone = [route for route in remembered if (route.prefix, route.table) not in there]
+    kept = [
+        twin(route)
+        for route in (*found, *gone)
+        if route.type != UNICAST or all(hop.device for hop in route.hops)
+    ]
+    kernel.add(kept)
+    if manager_runs:
+        return len(kept)
+    safe = {(route.prefix, route.table) for route in held()}
+    kernel.remove(route for route in found if (route.prefix, route.table) in safe)
+    if safe >= there:
+        kernel.remove_nexthops(suite.nexthop_protocol)
+    return len(kept)
+
+
+def held() -> list[KernelRoute]:
+    """The twins that are in the kernel."""
+    return kernel.of_protocols({HELD})
+
+
+def release() -> int:
+    """Let the twins go; returns how many there were."""
+    kept = held()
+    kernel.remove(kept)
+    return len(kept)
+
+
+def twin(route: KernelRoute) -> KernelRoute:
+    """The same way under our own number, where it stands behind what a daemon installs."""
+    return replace(route, protocol=HELD, metric=_METRIC | (route.metric & 0xFFFF))

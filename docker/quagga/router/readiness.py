@@ -1,0 +1,58 @@
+"""Whether a router is ready, and if not, why, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from router.comparison import Comparison
+
+_NAMED: Final = 3
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen at one moment."""
+
+    node: str
+    comparison: Comparison
+    settling: bool
+    """Routes are still coming in."""
+    mended: str
+    """What was mended so short a time ago that it has to stay visible; empty if nothing was."""
+    wanted_hash: str
+    applied_hash: str
+    forwarding: Mapping[int, list[str]]
+    """IP version -> sysctl entries that are not as wanted."""
+
+
+def reason(seen: Observation) -> str | None:
+    """Why the router is not ready; None if it is."""
+    if seen.mended:
+        return seen.mended
+    if seen.wanted_hash != seen.applied_hash:
+        return (
+            f"the configuration was changed to {seen.wanted_hash[:16]} while {seen.applied_hash[:16]} is applied;"
+            " it is read when the router starts"
+        )
+    for version, names in seen.forwarding.items():
+        if names:
+            return f"forwarding of IPv{version} is not as wanted on {', '.join(names)}"
+    if seen.comparison.missing:
+        return _missing(seen)
+    return "routes are being installed" if seen.settling else None
+
+
+def _missing(seen: Observation) -> str:
+    count, wanted = len(seen.comparison.missing_prefixes), seen.comparison.wanted
+    named = ", ".join(seen.comparison.missing[:_NAMED])
+    more = (
+        f" and {len(seen.comparison.missing) - _NAMED} more" if len(seen.comparison.missing) > _NAMED else ""
+    )
+    if seen.settling:
+        return f"routes are being installed; {count} of {wanted} are not in the kernel yet: {named}{more}"
+    return (
+        f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
+        f" does {seen.node} reach the next hop, and is the interface up?"
+    )

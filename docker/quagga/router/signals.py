@@ -1,0 +1,37 @@
+"""What other processes tell PID 1: to end in order, and that a child has ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from types import FrameType
+
+from router.ending import StopAsked
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals:
+    """The handlers of this process; there is one of it."""
+
+    def __init__(self) -> None:
+        self._bell, rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        for number in _STOP:
+            signal.signal(number, self._stop)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a child ends or the time is over."""
+        if select.select([self._bell], [], [], max(0.0, seconds))[0]:
+            os.read(self._bell, 4096)
+
+    def ignore_stop(self) -> None:
+        """From now on the end is under way, and asking for it again changes nothing."""
+        for number in _STOP:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.ignore_stop()
+        raise StopAsked(signal.Signals(number).name)

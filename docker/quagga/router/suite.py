@@ -1,0 +1,123 @@
+"""What is particular to a routing suite: its daemons, paths, flags and kernel protocol numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from router.command import output_of
+from router.ending import Failed
+
+HELD: Final = 202
+"""Kernel protocol number of routes that the supervisor keeps alive while no daemon does."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One program of a suite."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+    started_by: str | None = None
+    """Pattern of the configuration line that needs this daemon; None: it always runs."""
+    protocols: frozenset[int] = frozenset()
+    """Kernel protocol numbers of the routes that are there because of this daemon."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One row of the table."""
+
+    name: str
+    programs: Path
+    settings: Path
+    """The folder of the integrated configuration file."""
+    run: Path
+    owner: str
+    """The user that the daemons become, and who must be able to write their sockets."""
+    daemons: tuple[Daemon, ...]
+    """In the order in which they are started."""
+    stop_order: tuple[str, ...]
+    """Daemons named here are stopped in this order, after all the others."""
+    manager: str
+    """The daemon that writes to the kernel."""
+    statics: str
+    """The daemon that owns static routes."""
+    nexthop_protocol: int | None
+
+    @property
+    def configuration_file(self) -> Path:
+        """The integrated configuration, as vtysh -b reads it."""
+        return self.settings / "frr.conf"
+
+    @property
+    def static_protocols(self) -> frozenset[int]:
+        """The numbers that mark static routes in the kernel."""
+        return self.daemon(self.statics).protocols
+
+    @property
+    def protocols(self) -> frozenset[int]:
+        """Every number that marks a route as the suite's, or as one that the supervisor keeps for it."""
+        numbers = (daemon.protocols for daemon in self.daemons)
+        return frozenset({HELD}).union(*numbers)
+
+    def daemon(self, name: str) -> Daemon:
+        """The daemon of that name."""
+        return next(daemon for daemon in self.daemons if daemon.name == name)
+
+    def needed(self, configuration: str) -> tuple[Daemon, ...]:
+        """The daemons that a configuration needs, in the order in which they are started."""
+        return tuple(
+            daemon
+            for daemon in self.daemons
+            if daemon.started_by is None or re.search(daemon.started_by, configuration, re.MULTILINE)
+        )
+
+    def stopping(self, running: Iterable[str]) -> list[str]:
+        """Names in the order in which they are stopped: what learns routes before what holds them."""
+        early = [name for name in running if name not in self.stop_order]
+        return early + [name for name in self.stop_order if name in set(running)]
+
+    def version(self) -> str:
+        """Name and version as the programs in this image report them."""
+        printed = output_of([str(self.programs / self.manager), "--version"])
+        found = re.search(r"version (\S+)", printed)
+        return f"{self.name} {found.group(1)}" if found else self.name
+
+
+# No TCP port is opened for terminals: a router's pod shares the node's network.
+_QUIET: Final = ("-A", "127.0.0.1", "-P", "0", "--limit-fds", "100000")
+
+FRR: Final = Suite(
+    name="FRR",
+    programs=Path("/usr/lib/frr"),
+    settings=Path("/etc/frr"),
+    run=Path("/run/frr"),
+    owner="frr",
+    daemons=(
+        Daemon("zebra", (*_QUIET, "-s", "90000000"), protocols=frozenset({11})),
+        Daemon("mgmtd", _QUIET),
+        Daemon("staticd", _QUIET, protocols=frozenset({196})),
+        Daemon("bgpd", (*_QUIET, "-p", "0"), r"^router bgp\b", frozenset({186})),
+        Daemon("ospfd", _QUIET, r"^router ospf\b", frozenset({188})),
+        Daemon("ripd", _QUIET, r"^router rip\b", frozenset({189})),
+    ),
+    stop_order=("staticd", "zebra", "mgmtd"),
+    manager="zebra",
+    statics="staticd",
+    nexthop_protocol=11,
+)
+
+TABLE: Final = (FRR,)
+
+
+def present() -> Suite:
+    """The suite that this image holds."""
+    for suite in TABLE:
+        if (suite.programs / suite.manager).exists():
+            return suite
+    looked = ", ".join(str(suite.programs / suite.manager) for suite in TABLE)
+    raise Failed(f"this image holds no routing suite; looked for {looked}")

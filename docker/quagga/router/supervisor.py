@@ -1,0 +1,82 @@
+"""The life of a router: it is admitted, starts its daemons, watches them and the kernel, and ends in order."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Mapping
+
+from router import admission, namespace, withdrawal
+from router.configuration import Configuration
+from router.daemons import Daemons
+from router.ending import Failed, Refused, StopAsked
+from router.journal import say
+from router.signals import Signals
+from router.status import Status
+from router.suite import Suite
+from router.watch import Watch
+
+
+class Supervisor:
+    """One router, from its first check to its last words."""
+
+    def __init__(self, suite: Suite, environment: Mapping[str, str], signals: Signals) -> None:
+        self._suite = suite
+        self._environment = environment
+        self._signals = signals
+        self._node = environment.get("QUAGGA_NODE") or socket.gethostname()
+        self._status = Status()
+        self._lock: socket.socket | None = None
+        self._daemons: Daemons | None = None
+
+    def live(self) -> str:
+        """Run until somebody asks for the end; returns the last words."""
+        try:
+            self._run()
+        except StopAsked as asked:
+            say(f"stopping, asked by {asked}")
+            return self._stop()
+        except (Refused, Failed) as error:
+            self._say_unready(str(error), last_error=str(error))
+            self._leave_routes()
+            raise
+        raise AssertionError("a router ends by being asked to or by an error")
+
+    def _run(self) -> None:
+        self._say_unready(
+            "the router is starting", suite=self._suite.version(), node=self._node, applied_hash=None
+        )
+        seconds = admission.check_seconds(self._environment)
+        wanted = admission.accepted_configuration(self._environment)
+        self._status.facts["wanted_hash"] = wanted.hash
+        self._lock = namespace.lock()
+        namespace.refuse_strangers()
+        admission.refuse_missing_interfaces(wanted, self._node)
+        self._daemons = Daemons(self._suite, self._suite.needed(wanted.text))
+        self._daemons.prepare()
+        self._write_configuration(wanted)
+        Watch(self._suite, wanted, self._daemons, self._status, self._node).run(seconds, self._signals)
+
+    def _write_configuration(self, wanted: Configuration) -> None:
+        path = self._suite.configuration_file
+        path.write_bytes(wanted.text.encode())
+        shutil.chown(path, self._suite.owner, self._suite.owner)
+        path.chmod(0o640)
+
+    def _stop(self) -> str:
+        self._say_unready("the router is stopping")
+        if self._lock is None:
+            # Asked before the node was ours: routes of an earlier life may be there, or another router's.
+            return withdrawal.sweep(self._suite)
+        return withdrawal.stop(self._suite, self._daemons)
+
+    def _leave_routes(self) -> None:
+        """End so that the next life of this router finds the routes where they are."""
+        if self._daemons is None:
+            return
+        names = self._daemons.running
+        for name in sorted(names, key=lambda name: name != self._suite.manager):
+            self._daemons.kill(name)
+
+    def _say_unready(self, why: str, **facts: object) -> None:
+        self._status.write(why, facts)

@@ -1,8 +1,8 @@
 """The names under which a node instance appears in a cluster, and what they guarantee.
 
 Every name is a pure function of the three ids, so that an operation in another process finds again what an
-earlier one made. Where a name no longer spells the ids in full, because Kubernetes restricts it, a hash of ten
-digits follows: two instances never share a name for what had to be cut or replaced.
+earlier one made. Where a name no longer spells the ids in full, because Kubernetes restricts it, a hash
+follows: two instances never share a name for what had to be cut or replaced.
 """
 
 from __future__ import annotations

@@ -21,16 +21,16 @@ _DISTANCES = (1, 254)
 # Debian builds FRR with --enable-multipath=256.
 _MOST_HOPS = 256
 
-# What no packet is forwarded to, though FRR and the kernel take a route for it; and where no neighbour lives.
+# FRR and the kernel take a route for these, and no packet ever follows it; no neighbour has such an address.
 _NOWHERE = {
-    "0.0.0.0/8": "of this-network addresses",
-    "127.0.0.0/8": "of loopback addresses",
-    "224.0.0.0/4": "of multicast addresses",
-    "255.255.255.255/32": "the broadcast address",
-    "::/96": "of loopback and obsolete IPv4-compatible addresses",
-    "::ffff:0:0/96": "of IPv4-mapped addresses: write them as IPv4",
-    "fe80::/10": "of link-local addresses",
-    "ff00::/8": "of multicast addresses",
+    "0.0.0.0/8": "this-network",
+    "127.0.0.0/8": "loopback",
+    "224.0.0.0/4": "multicast",
+    "255.255.255.255/32": "broadcast",
+    "::/96": "loopback and IPv4-compatible",
+    "::ffff:0:0/96": "IPv4-mapped",
+    "fe80::/10": "link-local",
+    "ff00::/8": "multicast",
 }
 _LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 _UNROUTED = {ipaddress.ip_network(text): what for text, what in _NOWHERE.items()}
@@ -119,7 +119,7 @@ def _destination(given: Given) -> Network:
     network = network_of(given)
     for unrouted, what in _UNROUTED.items():
         if _holds(unrouted, network):
-            raise given.refused(f"is {what}, which no router forwards to")
+            raise given.refused(f"is in the {what} range {unrouted}; no route leads there")
     return network
 
 
@@ -184,7 +184,7 @@ def _gateway(given: Given, network: Network, interface: str | None) -> str:
         raise given.refused("is link-local; say the interface behind which it is, beside it")
     for unrouted, what in _UNROUTED.items():
         if address in unrouted:
-            raise given.refused(f"is {what}, which no neighbour has")
+            raise given.refused(f"is in the {what} range {unrouted}; a neighbour's own address is meant")
     return str(address)
 
 

@@ -1,0 +1,465 @@
+"""A Kubernetes cluster as this plugin needs it: objects in, objects out, every failure named by its remedy.
+
+Objects are the plain mappings that the API server speaks, and there is no table of kinds here: where a kind
+lives is asked from the API server itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import http.client
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import (
+    ConfigException,
+    load_incluster_config,
+    load_kube_config,
+    load_kube_config_from_dict,
+)
+
+from cloudify_quagga import kubeconfig
+from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refused, Unavailable
+from cloudify_quagga.model import Access, Api
+
+Manifest = dict[str, Any]
+
+APPLY = "application/apply-patch+yaml"
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 30
+# A server that is overloaded says when to come back; this is for those that do not say.
+RETRY_SECONDS = 5
+_BUSY = (429, 500, 502, 503, 504)
+_LONG = 600
+
+
+def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Callable[[str], str]) -> Cluster:
+    """The way to the cluster that ``access`` says, without a word spoken on it yet.
+
+    :param blueprint_file: reads a file that came with the blueprint.
+    :param secret: the value of a secret by its name.
+    """
+    configuration = Configuration()
+    if access.file:
+        path = Path(access.file).expanduser()
+        kubeconfig.from_file(path, access.said_at, access.context)
+        _load(load_kube_config, configuration, access, config_file=str(path))
+    elif access.blueprint_file or access.content:
+        told = _described(access, blueprint_file)
+        _load(load_kube_config_from_dict, configuration, access, config_dict=told)
+    elif access.in_cluster:
+        _load_in_cluster(configuration)
+    elif access.api:
+        _use(access.api, configuration, secret)
+    else:
+        raise Refused(
+            access.said_at,
+            None,
+            "says no way to the cluster; name a kubeconfig in client_config.configuration.manager_file_path, "
+            "or connect the node to one that has kubernetes_info",
+        )
+    # The orchestrator retries, and knows better when.
+    configuration.retries = False
+    return Cluster(ApiClient(configuration))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where an object stands, without its content."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str | None = None
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Reference:
+        """Where the object that ``manifest`` describes stands."""
+        metadata = manifest["metadata"]
+        return cls(manifest["apiVersion"], manifest["kind"], metadata["name"], metadata.get("namespace"))
+
+    @classmethod
+    def from_json(cls, recorded: Mapping[str, Any]) -> Reference:
+        """The reference that ``to_json`` wrote down."""
+        return cls(recorded["apiVersion"], recorded["kind"], recorded["name"], recorded.get("namespace"))
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored in a runtime property."""
+        return {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "namespace": self.namespace,
+            "name": self.name,
+        }
+
+    def __str__(self) -> str:
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.kind} {self.name}{where}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step in an object's life: ADDED, MODIFIED or DELETED, and the object as it is after it."""
+
+    type: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Objects as they were at one moment, and what happens to them afterwards."""
+
+    found: list[Manifest]
+    changes: Callable[[float], Generator[Event, None, None]]
+
+
+@dataclass(frozen=True)
+class Right:
+    """Something that one must be allowed to do, in the words of Kubernetes' authorization."""
+
+    verb: str
+    api_version: str
+    kind: str
+    namespace: str | None = None
+    subresource: str | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where objects of one kind are found."""
+
+    path: str
+    plural: str
+    group: str
+    namespaced: bool
+
+    def url(self, namespace: str | None, name: str | None = None) -> str:
+        inside = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
+        return f"{self.path}{inside}/{self.plural}" + (f"/{quote(name)}" if name else "")
+
+
+class Cluster:
+    """One connection to one API server."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self._places: dict[tuple[str, str], _Place] = {}
+
+    @property
+    def address(self) -> str:
+        """The API server's URL."""
+        return str(self._api.configuration.host)
+
+    def version(self) -> str:
+        """The API server's version; also the cheapest proof that it can be reached and knows us."""
+        return str(self._json("GET", "/version", _Deed("get", "version"))["gitVersion"])
+
+    def get(self, reference: Reference) -> Manifest | None:
+        """The object, or None where there is none."""
+        place = self._place(reference.api_version, reference.kind)
+        deed = _Deed("get", place.plural, reference.name)
+        try:
+            return self._json("GET", place.url(reference.namespace, reference.name), deed)
+        except Absent:
+            return None
+
+    def find(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+        fields: str | None = None,
+    ) -> list[Manifest]:
+        """Every object of one kind, of all namespaces where none is named."""
+        return self._listed(api_version, kind, namespace, selector, fields)[0]
+
+    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
+        """Server-side apply in the name of ``manager``, never forced: what others own is a Conflict."""
+        reference = Reference.of(manifest)
+        place = self._place(reference.api_version, reference.kind)
+        query = {"fieldManager": manager, "force": "false"} | ({"dryRun": "All"} if dry_run else {})
+        deed = _Deed("patch", place.plural, reference.name)
+        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
+
+    def delete(self, reference: Reference, dependents_first: bool = False) -> bool:
+        """Ask for the object's removal; False where there was none."""
+        place = self._place(reference.api_version, reference.kind)
+        deed = _Deed("delete", place.plural, reference.name)
+        options: Manifest = {"propagationPolicy": "Foreground" if dependents_first else "Background"}
+        try:
+            self._json("DELETE", place.url(reference.namespace, reference.name), deed, body=options)
+        except Absent:
+            return False
+        return True
+
+    def observe(
+        self, api_version: str, kind: str, namespace: str, selector: Mapping[str, str]
+    ) -> Observation:
+        """What is there now, and from exactly then on every change."""
+        found, version = self._listed(api_version, kind, namespace, selector)
+        place = self._place(api_version, kind)
+        return Observation(found, partial(self._changes, place, namespace, selector, version))
+
+    def may(self, right: Right) -> bool:
+        """Whether the API server would let us, asked by a SelfSubjectAccessReview."""
+        place = self._place(right.api_version, right.kind)
+        attributes = {
+            "verb": right.verb,
+            "group": place.group,
+            "resource": place.plural,
+            "subresource": right.subresource or "",
+            "namespace": right.namespace or "",
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        deed = _Deed("create", "selfsubjectaccessreviews")
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._json("POST", path, deed, body=review)["status"]["allowed"])
+
+    def plural(self, api_version: str, kind: str) -> str:
+        """How the API server calls objects of this kind: ``DaemonSet`` is ``daemonsets.apps``."""
+        place = self._place(api_version, kind)
+        return f"{place.plural}.{place.group}" if place.group else place.plural
+
+    def log(self, namespace: str, pod: str, lines: int, previous: bool = False) -> list[str]:
+        """The last lines that a pod's only container wrote."""
+        place = self._place("v1", "Pod")
+        query = {"tailLines": str(lines), "previous": "true" if previous else "false"}
+        deed = _Deed("get", "pods/log", pod)
+        with self._sent("GET", f"{place.url(namespace, pod)}/log", deed, query) as response:
+            text: str = response.data.decode(errors="replace")
+            return text.splitlines()
+
+    def _place(self, api_version: str, kind: str) -> _Place:
+        if (api_version, kind) not in self._places:
+            self._places[api_version, kind] = self._discovered(api_version, kind)
+        return self._places[api_version, kind]
+
+    def _discovered(self, api_version: str, kind: str) -> _Place:
+        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        offered = self._json("GET", path, _Deed("discover", api_version))["resources"]
+        for resource in offered:
+            if resource["kind"] == kind and "/" not in resource["name"]:
+                group = api_version.rpartition("/")[0]
+                return _Place(path, resource["name"], group, resource["namespaced"])
+        raise PermanentError(f"the API server at {self.address} knows no {kind} of {api_version}")
+
+    def _listed(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        selector: Mapping[str, str] | None,
+        fields: str | None = None,
+    ) -> tuple[list[Manifest], str]:
+        place = self._place(api_version, kind)
+        query = _selection(selector) | ({"fieldSelector": fields} if fields else {})
+        answer = self._json("GET", place.url(namespace), _Deed("list", place.plural), query)
+        # A list's items leave out what is the same for all of them.
+        items = [{"apiVersion": api_version, "kind": kind} | item for item in answer["items"]]
+        return items, answer["metadata"]["resourceVersion"]
+
+    def _changes(
+        self, place: _Place, namespace: str, selector: Mapping[str, str], version: str, seconds: float
+    ) -> Generator[Event, None, None]:
+        query = _selection(selector) | {"watch": "true", "resourceVersion": version}
+        query["timeoutSeconds"] = str(max(1, math.ceil(seconds)))
+        deed = _Deed("watch", place.plural)
+        deadline = time.monotonic() + seconds
+        with self._sent("GET", place.url(namespace), deed, query, seconds=seconds + 5) as response:
+            for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    said = event["object"].get("message")
+                    raise Unavailable(f"{self.address} ended the watch of {place.plural}: {said}")
+                yield Event(event["type"], event["object"])
+                if time.monotonic() >= deadline:
+                    return
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        deed: _Deed,
+        query: Mapping[str, str] | None = None,
+        body: Manifest | None = None,
+    ) -> Manifest:
+        with self._sent(method, path, deed, query, body) as response:
+            answer: Manifest = json.loads(response.data)
+            return answer
+
+    @contextmanager
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        deed: _Deed,
+        query: Mapping[str, str] | None = None,
+        body: Manifest | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> Iterator[Any]:
+        """The answer to one request, with every failure under way named by its remedy."""
+        headers = {
+            "Accept": "application/json, */*",
+            "Content-Type": APPLY if method == "PATCH" else "application/json",
+        }
+        response = None
+        try:
+            response = self._api.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=(CONNECT_SECONDS, seconds),
+            )
+            yield response
+        except ApiException as error:
+            raise _named(error, deed, self.address) from error
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise Unavailable(
+                f"the API server at {self.address} cannot be reached: {_plain(error)}", RETRY_SECONDS
+            ) from error
+        finally:
+            if response is not None:
+                response.close()
+
+
+class Absent(PermanentError):
+    """The API server has no such object."""
+
+
+@dataclass(frozen=True)
+class _Deed:
+    """What a request was about to do, for the sentence that says why it could not."""
+
+    verb: str
+    resource: str
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f" {self.name!r}" if self.name else "")
+
+
+def _selection(selector: Mapping[str, str] | None) -> dict[str, str]:
+    if not selector:
+        return {}
+    return {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(selector.items()))}
+
+
+def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """The whole lines of a stream whose pieces end anywhere; it ends when the server or the time ends it."""
+    rest = b""
+    try:
+        for piece in response.stream(amt=None, decode_content=False):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from (line for line in lines if line.strip())
+    except urllib3.exceptions.ReadTimeoutError:
+        return
+
+
+def _named(error: ApiException, deed: _Deed, address: str) -> Exception:
+    """The API server's refusal as one of our errors, by its status code."""
+    said = _said(error)
+    server = f"the API server at {address}"
+    if error.status in _BUSY:
+        sentence = f"{server} could not {deed} just now ({error.status}: {said})"
+        return Unavailable(sentence, _retry_after(error))
+    kind, sentence = {
+        0: (PermanentError, f"client_config: no TLS connection to {address}: {said}"),
+        401: (NotPermitted, f"client_config: {server} knows no such credentials (401 for {deed}: {said})"),
+        403: (NotPermitted, f"{server} does not let us {deed} (403: {said})"),
+        404: (Absent, f"{deed}: {said} (404)"),
+        409: (Conflict, f"{deed}: {said} (409)"),
+    }.get(error.status, (PermanentError, f"{server} refuses to {deed} ({error.status}: {said})"))
+    return kind(sentence)
+
+
+def _said(error: ApiException) -> str:
+    """What the API server itself gave as the reason."""
+    try:
+        status = json.loads(error.body or "")
+    except ValueError:
+        status = {}
+    said = status.get("message") if isinstance(status, dict) else None
+    return _plain(said or error.reason or "no reason given")
+
+
+def _retry_after(error: ApiException) -> float:
+    said = (error.headers or {}).get("Retry-After", "")
+    return float(said) if said.isdigit() else RETRY_SECONDS
+
+
+def _plain(said: object) -> str:
+    """On one line, and not longer than one reads."""
+    text = " ".join(str(said).split())
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+
+
+def _described(access: Access, blueprint_file: Callable[[str], bytes]) -> Manifest:
+    """A kubeconfig that is no file of this machine."""
+    if access.content:
+        return kubeconfig.from_text(access.content.reveal(), access.said_at, "this text", access.context)
+    name = str(access.blueprint_file)
+    try:
+        text = blueprint_file(name).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(access.said_at, name, f"cannot be read from the blueprint: {error}") from error
+    return kubeconfig.from_text(text, access.said_at, name, access.context)
+
+
+def _load(load: Callable[..., None], configuration: Configuration, access: Access, **source: object) -> None:
+    try:
+        load(client_configuration=configuration, context=access.context, persist_config=False, **source)
+    except (ConfigException, ValueError) as error:
+        # ValueError: base64 that is none.
+        shown = access.file or access.blueprint_file or "this text"
+        raise Refused(access.said_at, shown, f"cannot be used as a kubeconfig: {_plain(error)}") from error
+
+
+def _load_in_cluster(configuration: Configuration) -> None:
+    try:
+        load_incluster_config(client_configuration=configuration)
+    except ConfigException as error:
+        raise Refused("client_config.in_cluster", True, f"but this is no pod: {_plain(error)}") from error
+
+
+def _use(api: Api, configuration: Configuration, secret: Callable[[str], str]) -> None:
+    """Set up what api_options or kubernetes_info.url say."""
+    configuration.host = api.host
+    configuration.verify_ssl = api.verify_ssl
+    configuration.ssl_ca_cert = _as_file(api.ssl_ca_cert)
+    configuration.cert_file = _as_file(api.cert_file)
+    configuration.key_file = _as_file(api.key_file.reveal() if api.key_file else None)
+    token = secret(api.token_secret) if api.token_secret else api.api_key and api.api_key.reveal()
+    if token:
+        configuration.api_key = {"authorization": token}
+        configuration.api_key_prefix = {"authorization": "Bearer"}
+
+
+def _as_file(given: str | None) -> str | None:
+    """The path of what was given as a path or as the PEM text itself."""
+    if given is None or "-----BEGIN" not in given:
+        return given
+    with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+        file.write(given)
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return file.name

@@ -1,0 +1,200 @@
+"""A router is ended and removed in a cluster, with nothing left on its nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import replace
+
+from cloudify_quagga import render
+from cloudify_quagga.cluster import Cluster, Manifest, Reference
+from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.lifecycle import nodes, pods
+from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
+from cloudify_quagga.lifecycle.record import Record, Save
+from cloudify_quagga.lifecycle.story import story
+from cloudify_quagga.model import Labels, Router
+from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, NAME, Identity
+
+# The pods' grace period, and what kubelet and controllers take on top.
+STOP_SECONDS = render.GRACE_SECONDS + 30.0
+SWEEP_SECONDS = 60.0
+STEP_SECONDS = 2.0
+_POLL_SECONDS = 0.25
+
+
+def stop(cluster: Cluster, identity: Identity, record: Record, save: Save) -> Record:
+    """End it, and make sure that no node keeps a route of it."""
+    record = _halt(cluster, identity, record, save)
+    for node in (*record.unswept, *(name for name in record.nodes if name not in record.unswept)):
+        _sweep(cluster, identity, record, node)
+        record = record.swept(node)
+        save(record)
+    return record
+
+
+def delete(cluster: Cluster, identity: Identity, recorded: Iterable[Reference] = ()) -> list[Reference]:
+    """Remove all that is recorded or bears the instance's marks; tells what that was."""
+    marked = [Reference.of(manifest) for manifest in of_instance(cluster, identity)]
+    removed = [reference for reference in _last_made_first(recorded, marked) if cluster.delete(reference)]
+    _until_gone(cluster, removed, STOP_SECONDS)
+    return removed
+
+
+def remove_forgotten(cluster: Cluster, owner: Owner) -> list[Reference]:
+    """Stop and remove the routers of this deployment that nobody knows any more; tells what was removed."""
+    removed = []
+    found = forgotten(cluster, owner)
+    for identity in dict.fromkeys(Marks.of(manifest).identity for manifest in found):
+        its = [manifest for manifest in found if Marks.of(manifest).identity == identity]
+        for workload in filter(_runs, its):
+            stop(cluster, identity, _reconstructed(workload), save=lambda record: None)
+        removed += delete(cluster, identity, [Reference.of(manifest) for manifest in its])
+    return removed
+
+
+def _halt(cluster: Cluster, identity: Identity, record: Record, save: Save) -> Record:
+    """Delete what runs and hear every pod's last word."""
+    there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
+    present = {pod["metadata"]["uid"]: pod for pod in there.found}
+    cluster.delete(record.workload, dependents_first=True)
+    try:
+        with closing(there.changes(STOP_SECONDS)) as changes:
+            while present and (event := next(changes, None)):
+                uid = event.manifest["metadata"]["uid"]
+                present[uid] = event.manifest
+                if event.type == "DELETED":
+                    record = _farewell(record, present.pop(uid))
+    finally:
+        save(record)
+    if present:
+        raise Waiting(_still_there(cluster, present.values()))
+    _until_gone(cluster, [record.workload], STOP_SECONDS)
+    return record
+
+
+def _farewell(record: Record, pod: Manifest) -> Record:
+    """Remember what a pod that is gone leaves to do."""
+    node = pods.node_of(pod)
+    if node is None:
+        return record
+    why = pods.left_something(pod)
+    if why:
+        return replace(record, unswept={**record.unswept, node: f"{pod['metadata']['name']}: {why}"})
+    words = pods.last_words(pod) or ""
+    return record.swept(node) if words.startswith(pods.CLEAN) else record
+
+
+def _still_there(cluster: Cluster, found: Iterable[Manifest]) -> str:
+    sentences = []
+    for pod in found:
+        node = cluster.get(Reference("v1", "Node", pods.node_of(pod) or "-"))
+        lost = node is not None and not nodes.is_ready(node)
+        remedy = f"; {_bring_back(nodes.name(node))}" if node and lost else ""
+        sentences.append(f"{pods.name(pod)} has not ended after {STOP_SECONDS:.0f} s{remedy}")
+    return "; ".join(sentences)
+
+
+def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str) -> None:
+    """Remove from a node what a router that was killed left there."""
+    node = cluster.get(Reference("v1", "Node", node_name))
+    if node is None or _is_anothers(cluster, identity, node_name):
+        # Gone, and its routing table with it; or another router minds that table now.
+        return
+    if not nodes.is_ready(node):
+        why = record.unswept.get(node_name, "its router was not seen to end")
+        raise Failed(f"routes may be left on {node_name} ({why}); {_bring_back(node_name)}")
+    pod = render.sweeper(record.wanted, identity, node_name)
+    reference = Reference.of(pod)
+    if cluster.delete(reference):
+        _until_gone(cluster, [reference], SWEEP_SECONDS)
+    cluster.apply(pod, identity.field_manager)
+    try:
+        _await_swept(cluster, reference, pod["metadata"]["labels"], node_name)
+    finally:
+        cluster.delete(reference)
+    _until_gone(cluster, [reference], SWEEP_SECONDS)
+
+
+def _await_swept(
+    cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str
+) -> None:
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while True:
+        there = cluster.observe("v1", "Pod", str(reference.namespace), selector)
+        pod = next((one for one in there.found if one["metadata"]["name"] == reference.name), None)
+        if pod is None:
+            raise Waiting(f"the pod that was to sweep {node_name} has been taken away")
+        if pods.has_ended(pod):
+            return _check_swept(pod, node_name)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Waiting(f"{node_name} is not swept after {SWEEP_SECONDS:.0f} s: {story(cluster, pod)}")
+        with closing(there.changes(min(left, STEP_SECONDS))) as changes:
+            next(changes, None)
+
+
+def _check_swept(pod: Manifest, node_name: str) -> None:
+    words = pods.last_words(pod) or pods.obstacle(pod) or "it gave no reason"
+    if not words.startswith(pods.CLEAN):
+        raise Failed(
+            f"routes may be left on {node_name}, and the pod that was to remove them says: {words}; look at "
+            f"`ip route` there, mend what it names, and uninstall again"
+        )
+
+
+def _is_anothers(cluster: Cluster, identity: Identity, node_name: str) -> bool:
+    return any(
+        pods.node_of(pod) == node_name and not pods.has_ended(pod)
+        for pod in cluster.find("v1", "Pod", selector=ROUTERS)
+        if Marks.of(pod).instance != identity.instance
+    )
+
+
+def _bring_back(node_name: str) -> str:
+    return (
+        f"{node_name} is not Ready: bring it back and uninstall again, or, where it is gone for good, "
+        f"`kubectl delete node {node_name}` first"
+    )
+
+
+def _until_gone(cluster: Cluster, references: Iterable[Reference], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    left = list(references)
+    while left := [one for one in left if cluster.get(one) is not None]:
+        if time.monotonic() > deadline:
+            raise Waiting(f"{', '.join(map(str, left))}: still there {seconds:.0f} s after being deleted")
+        time.sleep(_POLL_SECONDS)
+
+
+def _last_made_first(*groups: Iterable[Reference]) -> list[Reference]:
+    return list(reversed(list(dict.fromkeys(one for group in groups for one in group))))
+
+
+def _runs(manifest: Manifest) -> bool:
+    """Whether it is what runs a router: neither its configuration nor its sweeper."""
+    labels: Mapping[str, str] = manifest["metadata"]["labels"]
+    return manifest["kind"] != "ConfigMap" and labels.get(NAME) == ROUTERS[NAME]
+
+
+def _reconstructed(workload: Manifest) -> Record:
+    """What is needed to stop a router of which there is no record."""
+    metadata = workload["metadata"]
+    is_pod = workload["kind"] == "Pod"
+    spec = workload["spec"] if is_pod else workload["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    secrets = spec.get("imagePullSecrets") or [{}]
+    selector = spec.get("nodeSelector")
+    privileged = container.get("securityContext", {}).get("privileged", False)
+    router = Router(
+        image=container["image"],
+        pull_secret=secrets[0].get("name"),
+        pull_policy=container.get("imagePullPolicy"),
+        node_selector=Labels.parse(selector, "node_selector") if selector else None,
+        kind=workload["kind"],
+        security="privileged" if privileged else "capabilities",
+        namespace=metadata["namespace"],
+    )
+    annotations = metadata.get("annotations") or {}
+    return Record(router, annotations.get(CONFIG_HASH_ANNOTATION, ""), (Reference.of(workload),))

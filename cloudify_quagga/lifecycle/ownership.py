@@ -1,0 +1,105 @@
+"""Whose something in a cluster is, and what an orchestrator that lost its memory still has there.
+
+A node instance's id is new with every deployment. Where a deployment can be installed over itself (as a local
+profile allows), the objects of its earlier instances live on and nobody knows them any more. They are
+recognised by their deployment and origin being ours and their instance not being known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudify_quagga.cluster import Cluster, Manifest
+from cloudify_quagga.errors import Conflict
+from cloudify_quagga.names import DEPLOYMENT, DOMAIN, INSTANCE, MANAGED_BY, NAME, NODE, Identity
+
+# Deployments of two profiles or tenants may share their name; this tells whose is whose.
+ORIGIN = f"{DOMAIN}/origin"
+OURS = {MANAGED_BY: "cloudify"}
+ROUTERS = {**OURS, NAME: "quagga"}
+# In the order in which they are made.
+KINDS = (("v1", "ConfigMap"), ("apps/v1", "DaemonSet"), ("apps/v1", "Deployment"), ("v1", "Pod"))
+
+
+class Forgotten(Conflict):
+    """An earlier install of the deployment still lives, and the orchestrator does not know it any more."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """On whose behalf things are made.
+
+    :param origin: the profile, or the manager and tenant, whose deployment it is.
+    :param known: the ids of the deployment's node instances that the orchestrator knows.
+    :param uninstall: the command that uninstalls the deployment.
+    """
+
+    identity: Identity
+    origin: str
+    known: frozenset[str]
+    uninstall: str
+
+    def stamped(self, manifest: Manifest) -> Manifest:
+        """The manifest with its origin written on it."""
+        metadata = manifest["metadata"]
+        annotations = {**metadata.get("annotations", {}), ORIGIN: self.origin}
+        return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+    def forgot(self, marks: Marks) -> bool:
+        """Whether what bears these marks was made for this deployment and is known to nobody any more."""
+        same = (marks.deployment, marks.origin) == (self.identity.deployment, self.origin)
+        return same and marks.instance not in self.known
+
+    def remedy(self, marks: Marks) -> str:
+        """How what bears these marks is removed in the right way."""
+        if marks.origin == self.origin:
+            command = self.uninstall.replace(self.identity.deployment, marks.deployment)
+            return f"`{command}` removes it"
+        return f"it was made from {marks.origin}, where uninstalling {marks.deployment!r} removes it"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What an object of ours tells about where it comes from; empty where it tells nothing."""
+
+    deployment: str
+    node: str
+    instance: str
+    origin: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Marks:
+        """From an object's annotations."""
+        annotations: Mapping[str, str] = manifest["metadata"].get("annotations") or {}
+        return cls(*(annotations.get(key, "") for key in (DEPLOYMENT, NODE, INSTANCE, ORIGIN)))
+
+    @property
+    def identity(self) -> Identity:
+        """The node instance that it was made for."""
+        return Identity(self.deployment, self.node, self.instance)
+
+
+def of_instance(cluster: Cluster, identity: Identity, namespace: str | None = None) -> list[Manifest]:
+    """Every object that belongs to a node instance, its sweepers included."""
+    selector = {key: identity.labels[key] for key in (MANAGED_BY, DEPLOYMENT, NODE, INSTANCE)}
+    return _of_all_kinds(cluster, selector, namespace)
+
+
+def forgotten(cluster: Cluster, owner: Owner) -> list[Manifest]:
+    """The objects of the deployment's instances that nobody knows any more."""
+    selector = {**OURS, DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
+    return [found for found in _of_all_kinds(cluster, selector) if owner.forgot(Marks.of(found))]
+
+
+def _of_all_kinds(
+    cluster: Cluster, selector: Mapping[str, str], namespace: str | None = None
+) -> list[dict[str, Any]]:
+    return [
+        found
+        for api_version, kind in KINDS
+        for found in cluster.find(api_version, kind, namespace, selector)
+        # What a controller made goes with what it was made for.
+        if not found["metadata"].get("ownerReferences")
+    ]

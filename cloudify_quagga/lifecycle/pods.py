@@ -1,0 +1,105 @@
+"""What a pod's status says about the router in it; pure functions of the pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudify_quagga.cluster import Manifest
+from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
+
+# What the image's supervisor writes as its last word.
+REFUSED = "refused:"
+CLEAN = ("stopped: 0 routes left", "swept: 0 routes left")
+
+# A container that is on its way, and needs no explanation yet.
+_UNDER_WAY = ("ContainerCreating", "PodInitializing")
+
+
+def name(pod: Manifest) -> str:
+    """The pod's name and node, as a sentence names it."""
+    node = node_of(pod)
+    return f"{pod['metadata']['name']}" + (f" on {node}" if node else "")
+
+
+def node_of(pod: Manifest) -> str | None:
+    """The node that it was given to."""
+    node: str | None = pod["spec"].get("nodeName")
+    return node
+
+
+def config_of(pod: Manifest) -> str:
+    """The beginning of the hash of the configuration that it was made with."""
+    return str((pod["metadata"].get("annotations") or {}).get(CONFIG_HASH_ANNOTATION, ""))
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Ready, and not on its way out."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def has_ended(pod: Manifest) -> bool:
+    """For good: nobody will start its container again."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def last_words(pod: Manifest) -> str | None:
+    """The termination message of the container's latest end; None where it never ended."""
+    status = _container(pod)
+    for state in (status.get("state") or {}, status.get("lastState") or {}):
+        ended = state.get("terminated")
+        if ended:
+            message = (ended.get("message") or "").strip()
+            return message or f"{ended.get('reason', 'ended')} (exit code {ended.get('exitCode')})"
+    return None
+
+
+def refusal(pod: Manifest) -> str | None:
+    """Why the router in it refuses its input or its node, where it does."""
+    words = last_words(pod)
+    return words if words is not None and words.startswith(REFUSED) else None
+
+
+def left_something(pod: Manifest) -> str | None:
+    """Why a pod that is gone may have left routes on its node; None where it surely has not."""
+    if "running" in (_container(pod).get("state") or {}):
+        return "it went without a last word"
+    words = last_words(pod)
+    if words is None or words.startswith((REFUSED, *CLEAN)):
+        return None
+    return f"its last word was: {words}"
+
+
+def obstacle(pod: Manifest) -> str | None:
+    """Why the pod does not run, where Kubernetes gives a reason."""
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed" and status.get("reason"):
+        return f"{status['reason']}: {status.get('message', '')}"
+    waiting = (_container(pod).get("state") or {}).get("waiting") or {}
+    if waiting.get("reason") and waiting["reason"] not in _UNDER_WAY:
+        return ": ".join(part for part in (waiting["reason"], waiting.get("message")) if part)
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"{condition.get('reason')}: {condition.get('message')}"
+    return None
+
+
+def has_crashed(pod: Manifest) -> bool:
+    """Whether what can be read is the log of a container that already ended."""
+    state = _container(pod).get("state") or {}
+    return "running" not in state and "terminated" not in state
+
+
+def has_log(pod: Manifest) -> bool:
+    """Whether its container ever ran."""
+    status = _container(pod)
+    state = status.get("state") or {}
+    return "running" in state or "terminated" in state or "terminated" in (status.get("lastState") or {})
+
+
+def _container(pod: Manifest) -> dict[str, Any]:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
+    first: dict[str, Any] = statuses[0]
+    return first

@@ -1,0 +1,171 @@
+"""Everything that can be known beforehand, asked while nothing has been changed yet."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from cloudify_quagga import render
+from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
+from cloudify_quagga.errors import Conflict, NotPermitted, Refused
+from cloudify_quagga.lifecycle import labels, nodes, pods
+from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
+from cloudify_quagga.lifecycle.rights import require
+from cloudify_quagga.model import Router
+
+_CHANGING = ("get", "list", "create", "patch", "delete")
+
+
+def check_router(cluster: Cluster, owner: Owner, router: Router) -> None:
+    """Refuse what would fail, or do harm, later on."""
+    require(cluster, _rights(router))
+    check_not_forgotten(cluster, owner)
+    chosen = _chosen_nodes(cluster, router)
+    _check_no_rival(cluster, owner, router, chosen)
+    router.guard(_protected(cluster))
+    _check_admitted(cluster, owner, router)
+
+
+def check_labels(cluster: Cluster, owner: Owner, node: str, wanted: Mapping[str, str]) -> None:
+    """Refuse labels that could not be taken."""
+    require(cluster, labels.RIGHTS)
+    found = labels.find_node(cluster, node)
+    check_not_forgotten(cluster, owner)
+    labels.take(cluster, owner, found, wanted, dry_run=True)
+
+
+def _rights(router: Router) -> Iterator[Right]:
+    """Every verb and resource that the router's whole life will need."""
+    yield Right("get", "v1", "Node")
+    yield Right("list", "v1", "Node")
+    for api_version, kind in KINDS:
+        # Routers of other namespaces, and forgotten ones.
+        yield Right("list", api_version, kind)
+    changed = [one for one in KINDS if one[1] in ("ConfigMap", "Pod", router.kind)]
+    for api_version, kind in changed:
+        for verb in _CHANGING:
+            yield Right(verb, api_version, kind, router.namespace)
+    yield Right("watch", "v1", "Pod", router.namespace)
+    yield Right("get", "v1", "Pod", router.namespace, "log")
+    yield Right("list", "v1", "Event", router.namespace)
+
+
+def check_not_forgotten(cluster: Cluster, owner: Owner) -> None:
+    """Refuse to install a deployment over an earlier install of itself."""
+    left = forgotten(cluster, owner)
+    held = labels.forgotten(cluster, owner)
+    if not left and not held:
+        return
+    what = [str(Reference.of(manifest)) for manifest in left]
+    what += [f"labels on {name} by {holder.marks.instance}" for name, holder in held]
+    raise Forgotten(
+        f"deployment {owner.identity.deployment!r} has been installed before and still lives at "
+        f"{cluster.address} ({', '.join(what)}); `{owner.uninstall}` removes it, then install again"
+    )
+
+
+def _chosen_nodes(cluster: Cluster, router: Router) -> list[Manifest]:
+    selector: Mapping[str, str] = router.node_selector or {}
+    all_nodes = cluster.find("v1", "Node")
+    chosen = [node for node in all_nodes if nodes.matches(node, selector)]
+    if not chosen:
+        raise Refused(
+            "node_selector",
+            shown(selector),
+            f"matches no node; the cluster at {cluster.address} has {nodes.listed(all_nodes)}",
+        )
+    return chosen
+
+
+def _check_no_rival(cluster: Cluster, owner: Owner, router: Router, chosen: Sequence[Manifest]) -> None:
+    """A node's routing table has one master; two instances of a DaemonSet router would share one too."""
+    taken = _taken(cluster, owner, chosen)
+    free = [node for node in chosen if nodes.name(node) not in taken]
+    if not taken or (free and router.kind != "DaemonSet"):
+        return
+    node, rival = next(iter(taken.items()))
+    marks = Marks.of(rival)
+    raise Conflict(
+        f"node_selector: on {node} another router lives already, {Reference.of(rival)} of deployment "
+        f"{marks.deployment!r} ({marks.instance}), and a node can have only one; {owner.remedy(marks)}"
+    )
+
+
+def _taken(cluster: Cluster, owner: Owner, chosen: Sequence[Manifest]) -> dict[str, Manifest]:
+    """The nodes on which another instance's router is, or is bound to be."""
+    taken: dict[str, Manifest] = {}
+    for workload in _others(cluster, owner, "apps/v1", "DaemonSet"):
+        selector = workload["spec"]["template"]["spec"].get("nodeSelector") or {}
+        for node in chosen:
+            if nodes.matches(node, selector):
+                taken.setdefault(nodes.name(node), workload)
+    names = {nodes.name(node) for node in chosen}
+    for pod in _others(cluster, owner, "v1", "Pod"):
+        node_name = pods.node_of(pod)
+        if node_name in names and not pods.has_ended(pod):
+            taken.setdefault(node_name, pod)
+    return taken
+
+
+def _others(cluster: Cluster, owner: Owner, api_version: str, kind: str) -> Iterator[Manifest]:
+    for found in cluster.find(api_version, kind, selector=ROUTERS):
+        if Marks.of(found).instance != owner.identity.instance:
+            yield found
+
+
+def _protected(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Prefixes and addresses that the cluster itself lives on, and what they are."""
+    host = urlsplit(cluster.address).hostname or ""
+    if _is_address(host):
+        yield host, "the API server"
+    for node in cluster.find("v1", "Node"):
+        for address in nodes.internal_ips(node):
+            yield address, f"node {nodes.name(node)}"
+        for prefix in nodes.pod_networks(node):
+            yield prefix, f"the pods of node {nodes.name(node)}"
+    # Not everybody may read these two; the router itself has no need of them.
+    if cluster.may(Right("list", "v1", "Service")):
+        yield from _services(cluster)
+    if cluster.may(Right("get", "v1", "Endpoints", "default")):
+        yield from _api_servers(cluster)
+
+
+def _services(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    for service in cluster.find("v1", "Service"):
+        address = service["spec"].get("clusterIP", "")
+        if _is_address(address):
+            yield address, f"the service {service['metadata']['namespace']}/{service['metadata']['name']}"
+
+
+def _api_servers(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    endpoints = cluster.get(Reference("v1", "Endpoints", "kubernetes", "default")) or {}
+    for subset in endpoints.get("subsets") or []:
+        for one in subset.get("addresses") or []:
+            yield one["ip"], "the API server"
+
+
+def _check_admitted(cluster: Cluster, owner: Owner, router: Router) -> None:
+    """Let every admission rule of the namespace judge the pod as it would run."""
+    pod = render.probe_pod(router, owner.identity)
+    try:
+        cluster.apply(pod, owner.identity.field_manager, dry_run=True)
+    except Absent as error:
+        raise Refused("namespace", router.namespace, f"is no namespace of {cluster.address}") from error
+    except NotPermitted as error:
+        # The rights were there a moment ago: this is a rule about pods, not about us.
+        sentence = f"namespace: {router.namespace} does not admit the router's pod: {error}"
+        raise NotPermitted(sentence) from error
+
+
+def shown(selector: Mapping[str, str]) -> str:
+    """Labels as they are written on a command line."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) or "(no label)"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""What is remembered of a router between two operations: one runtime property, replaced whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cloudify_quagga.cluster import Reference
+from cloudify_quagga.model import Router
+
+
+@dataclass(frozen=True)
+class Record:
+    """A router as it was resolved and what came of it.
+
+    :param access: how the cluster was reached: places and names of secrets, never their values.
+    :param nodes: where the router has been seen routing.
+    :param unswept: nodes on which it ended without having said that no route is left, and why that is so.
+    """
+
+    wanted: Router
+    hash: str
+    objects: tuple[Reference, ...]
+    access: Mapping[str, Any] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+    unswept: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Record:
+        """The record that ``to_json`` wrote."""
+        return cls(
+            wanted=Router.parse(stored["wanted"]),
+            hash=stored["hash"],
+            objects=tuple(Reference.from_json(one) for one in stored["objects"]),
+            access=stored["access"],
+            nodes=tuple(stored["nodes"]),
+            unswept=stored["unswept"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands in the runtime property."""
+        return {
+            "wanted": self.wanted.to_json(),
+            "hash": self.hash,
+            "objects": [one.to_json() for one in self.objects],
+            "access": dict(self.access),
+            "nodes": list(self.nodes),
+            "unswept": dict(self.unswept),
+        }
+
+    @property
+    def workload(self) -> Reference:
+        """The object that runs the pods; the last one to be applied."""
+        return self.objects[-1]
+
+    def swept(self, node: str) -> Record:
+        """With nothing left to do on this node."""
+        rest = {name: why for name, why in self.unswept.items() if name != node}
+        return replace(self, unswept=rest, nodes=tuple(name for name in self.nodes if name != node))
+
+
+# How a step that is done is remembered at once, so that an operation that is cut off can be taken up again.
+Save = Callable[[Record], None]

@@ -1,0 +1,1 @@
+"""What plugin.yaml maps to: one short function per operation. Only here Cloudify is known."""

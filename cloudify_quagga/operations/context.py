@@ -1,0 +1,111 @@
+"""What an operation's context tells, in our words."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cloudify.manager import get_rest_client
+
+from cloudify_quagga.cluster import Cluster, connect
+from cloudify_quagga.errors import Refused
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.model import Access
+from cloudify_quagga.names import Identity
+
+Context = Any
+CONNECTED_TO_CLUSTER = "cloudify.relationships.quagga.connected_to_cluster"
+PLACED_ON = "cloudify.relationships.quagga.placed_on"
+INFO = "kubernetes_info"
+
+
+def properties(ctx: Context) -> Mapping[str, Any]:
+    """The node's properties, functions evaluated (which the local profile leaves to us)."""
+    told = dict(ctx.node.properties)
+    storage = local_storage(ctx)
+    if storage is None:
+        return told
+    evaluated: dict[str, Any] = storage.env.evaluate_functions(told, {"self": ctx.instance.id})
+    return evaluated
+
+
+def local_storage(ctx: Context) -> Any | None:  # noqa: ANN401
+    """Where the local profile keeps its deployments; None on a manager."""
+    # There is no public way to it.
+    return getattr(ctx._endpoint, "storage", None)
+
+
+def owner(ctx: Context) -> Owner:
+    """On whose behalf this operation acts."""
+    deployment = ctx.deployment.id
+    identity = Identity(deployment, ctx.node.id, ctx.instance.id)
+    storage = local_storage(ctx)
+    if storage is not None:
+        known = frozenset(one["id"] for one in storage.get_node_instances())
+        return Owner(identity, _profile(storage), known, f"cfy uninstall -b {deployment}")
+    client = get_rest_client()
+    instances = client.node_instances.list(deployment_id=deployment, _include=["id"], _get_all_results=True)
+    known = frozenset(one["id"] for one in instances)
+    return Owner(identity, _manager(ctx), known, f"cfy uninstall {deployment}")
+
+
+def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
+    """What the connected_to_cluster targets tell about the cluster; the first that tells anything counts."""
+    for target in targets(ctx, CONNECTED_TO_CLUSTER):
+        told = target.instance.runtime_properties
+        for place in (told, told.get("outputs") or {}, told.get("capabilities") or {}):
+            if place.get(INFO):
+                info: Mapping[str, Any] = place[INFO]
+                return info
+    return {}
+
+
+def access(ctx: Context) -> Access:
+    """How the node says that its cluster is reached, completed by what it is connected to."""
+    own = Access.parse(properties(ctx).get("client_config"))
+    return own.or_else(Access.from_info(kubernetes_info(ctx)))
+
+
+def connection(ctx: Context) -> Cluster:
+    """The node's cluster."""
+    return connect(access(ctx), ctx.get_resource, lambda name: _secret(ctx, name))
+
+
+def targets(ctx: Context, relationship: str) -> Iterator[Any]:
+    """The other ends of the instance's relationships of a type, or of one derived from it."""
+    for one in ctx.instance.relationships:
+        if relationship in one.type_hierarchy:
+            yield one.target
+
+
+def replace(ctx: Context, **runtime: object) -> None:
+    """Replace these runtime properties whole, and store them now: an operation may be cut off at any time."""
+    for name, value in runtime.items():
+        ctx.instance.runtime_properties[name] = value
+    ctx.instance.update()
+
+
+def clear(ctx: Context) -> None:
+    """Forget everything; the local profile would keep it after an uninstall."""
+    for name in list(ctx.instance.runtime_properties):
+        del ctx.instance.runtime_properties[name]
+
+
+def _profile(storage: Any) -> str:  # noqa: ANN401
+    # .../profiles/local/deployments/ID/workdir
+    profile = Path(storage.get_workdir()).resolve().parents[2]
+    return f"the local profile {profile} on {socket.gethostname()}"
+
+
+def _manager(ctx: Context) -> str:
+    return f"the manager {ctx.rest_host}, tenant {ctx.tenant_name}"
+
+
+def _secret(ctx: Context, name: str) -> str:
+    if local_storage(ctx) is not None:
+        right = "cannot be read: a local profile keeps no secrets"
+        raise Refused("kubernetes_info.token_secret", name, right)
+    value: str = get_rest_client().secrets.get(name).value
+    return value

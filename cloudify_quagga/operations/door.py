@@ -1,0 +1,35 @@
+"""The door between Cloudify and everything else: the one place where our errors become Cloudify's."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from cloudify.decorators import operation
+from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
+
+from cloudify_quagga.errors import PermanentError, TemporaryError, Waiting
+
+Operation = Callable[..., None]
+
+
+def mapped(function: Operation) -> Operation:
+    """An operation as Cloudify calls it: resumable, since all of ours converge, its errors translated.
+
+    What is not one of our errors is a defect of ours; Cloudify retries it and shows where it comes from.
+    """
+
+    @functools.wraps(function)
+    def entered(ctx: Any, **inputs: object) -> None:  # noqa: ANN401
+        try:
+            function(ctx, **inputs)
+        except Waiting as error:
+            raise OperationRetry(str(error), retry_after=error.retry_after) from error
+        except TemporaryError as error:
+            raise RecoverableError(str(error), retry_after=error.retry_after) from error
+        except PermanentError as error:
+            raise NonRecoverableError(str(error)) from error
+
+    resumable: Operation = operation(entered, resumable=True)
+    return resumable

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import IO
 
 from lab import LabError, cache, packages, progress
 
@@ -97,7 +98,7 @@ def _environment(work: Path) -> dict[str, str]:
 def _make(work: Path, tree: Path, step: progress.Step) -> None:
     log = cache.directory() / "kubernetes" / "build.log"
     targets = " ".join(f"cmd/{name}" for name in PROGRAMS)
-    with log.open("w") as output, subprocess.Popen(
+    process = subprocess.Popen(
         ["make", f"WHAT={targets}"],
         cwd=tree,
         env=_environment(work),
@@ -105,11 +106,20 @@ def _make(work: Path, tree: Path, step: progress.Step) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    ) as process:
-        for line in process.stdout or ():
-            output.write(line)
-            step.advance()
-            step.say(line.strip().rpartition("k8s.io/")[2])
+    )
+    with process, log.open("w") as output:
+        try:
+            _follow(process, output, step)
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode:
         last = "".join(log.read_text().splitlines(keepends=True)[-8:])
         raise LabError(f"building Kubernetes failed; {log} ends with:\n{last}")
+
+
+def _follow(process: subprocess.Popen[str], output: IO[str], step: progress.Step) -> None:
+    for line in process.stdout or ():
+        output.write(line)
+        step.advance()
+        step.say(line.strip().rpartition("k8s.io/")[2])

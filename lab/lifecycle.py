@@ -106,7 +106,7 @@ def _assemble(names: list[str], *, api_only: bool) -> None:
 def _dismantle() -> None:
     lab = state.current()
     hosts = _hosts()
-    _together(*(partial(node.down, name) for name in hosts if name.startswith("node")))
+    _together(*(partial(node.down, name) for name in _nodes()))
     for name in reversed(lab.daemons()):
         process.stop(name, grace=1.0)
     # Whatever else lives in the lab's hosts: what `run` started, daemons started but not yet written down.
@@ -118,6 +118,11 @@ def _dismantle() -> None:
 def _hosts() -> list[str]:
     """The hosts that are there; those that root made are no business of another user's lab."""
     return network.present() if os.geteuid() == 0 else []
+
+
+def _nodes() -> list[str]:
+    """The nodes of which anything is left, also by a lab that a reboot ended."""
+    return node.left() if os.geteuid() == 0 else []
 
 
 def _step(title: str, work: Callable[[], None]) -> Callable[[], None]:

@@ -93,8 +93,14 @@ def test_an_image_is_accepted(image: str) -> None:
         "a//b",
         "Net/quagga",
         "quagga\n",
-    ]
-    + ["quagga@sha256:0", "quagga:" + "a" * 129, "a" * 256, "-q", "q_", "$(reboot)", "r.example:x/q"],
+        "quagga@sha256:0",
+        "quagga:" + "a" * 129,
+        "a" * 256,
+        "-q",
+        "q_",
+        "$(reboot)",
+        "r.example:x/q",
+    ],
 )
 def test_an_image_is_refused(image: str) -> None:
     refusal = sentence(lambda: Router.parse({"image": image}))

@@ -319,6 +319,10 @@ class Cluster:
             "Accept": "application/json, */*",
             "Content-Type": APPLY if method == "PATCH" else "application/json",
         }
+        # Not left to the client: version 36.0.0 looks for the token where its own loader does not put it.
+        authorization = self._api.configuration.get_api_key_with_prefix("authorization")
+        if authorization:
+            headers["Authorization"] = authorization
         response = None
         try:
             response = self._api.call_api(
@@ -327,7 +331,6 @@ class Cluster:
                 query_params=list((query or {}).items()),
                 header_params=headers,
                 body=body,
-                auth_settings=["BearerToken"],
                 _preload_content=False,
                 _request_timeout=(CONNECT_SECONDS, seconds),
             )

@@ -49,12 +49,17 @@ _TEMPLATES = jinja2.Environment(
 
 def frr_conf(router: Router) -> str:
     """The configuration, in the form in which FRR itself prints it."""
-    return _TEMPLATES.get_template("frr.conf.j2").render(
+    text = _TEMPLATES.get_template("frr.conf.j2").render(
         ipv4_forwarding="ip forwarding" if router.forwarding.ipv4 else "no ip forwarding",
         ipv6_forwarding="ipv6 forwarding" if router.forwarding.ipv6 else "no ipv6 forwarding",
         routes=[line for route in _in_order(router.routes) for line in _route_lines(route)],
         interfaces=sorted(router.interfaces, key=lambda interface: _natural(interface.name)),
     )
+    size = len(text.encode())
+    if size > _LARGEST_CONFIG:
+        right = f"make {size} bytes of configuration; a ConfigMap holds {_LARGEST_CONFIG} at most"
+        raise Refused("routes", f"{len(router.routes)} routes", right)
+    return text
 
 
 def config_hash(text: str) -> str:
@@ -127,16 +132,11 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def _config_map(router: Router, identity: Identity) -> dict[str, Any]:
-    text = frr_conf(router)
-    size = len(text.encode())
-    if size > _LARGEST_CONFIG:
-        right = f"make {size} bytes of configuration; a ConfigMap holds {_LARGEST_CONFIG} at most"
-        raise Refused("routes", f"{len(router.routes)} routes", right)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": _metadata(router, identity),
-        "data": {CONFIG_FILE: text},
+        "data": {CONFIG_FILE: frr_conf(router)},
     }
 
 

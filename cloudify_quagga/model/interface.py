@@ -9,8 +9,9 @@ from cloudify_quagga.model.given import Given
 
 _NAME_BYTES = 15
 # Narrower than the kernel, which only minds blanks, '/', ':' and '%': quotes end the XPaths of FRR's mgmtd
-# and kill it, '?' asks vtysh for help, and a leading '-' is an option to every command.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=~-]*")
+# and kill it, '?' asks vtysh for help, a leading '-' is an option to every command, and without letters it
+# is a number or an address.
+_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _DESCRIPTION_LENGTH = 200
 
 
@@ -43,7 +44,7 @@ def interface_name(given: Given) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
         raise given.refused(f"is too long; an interface's name has at most {_NAME_BYTES} bytes")
     if not _NAME.fullmatch(text):
-        raise given.refused("is no interface's name; letters, digits and inner '-', '_', '.', '@' make one")
+        raise given.refused("is no interface's name; letters with digits, '_', '-', '.' or '@' make one")
     return text
 
 

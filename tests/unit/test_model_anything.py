@@ -1,4 +1,7 @@
-"""Whatever a blueprint says is refused in one sentence, or rendered to lines that say what was meant."""
+"""Whatever a blueprint says is refused in one sentence, or rendered to lines that say what was meant.
+
+The image's supervisor reads the same lines, and has to understand them as the plugin means them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from cloudify_quagga import render
 from cloudify_quagga.model import Access, LabeledNode, Labels, Router
+from router import configuration, grammar
 from tests.unit.refusals import accepted
 
 Version = Literal[4, 6]
@@ -46,12 +50,16 @@ def prefixes(version: Version) -> st.SearchStrategy[str]:
 
 
 def addresses(version: Version) -> st.SearchStrategy[str]:
-    return st.ip_addresses(v=version).map(str)
+    """Neighbours of all sorts, the special ones often enough."""
+    special = {4: ["172.16.0.1", "169.254.1.1"], 6: ["fd00::1", "fe80::1"]}
+    return st.ip_addresses(v=version).map(str) | st.sampled_from(special[version])
 
 
 PREFIXES = prefixes(4) | prefixes(6) | st.sampled_from(["10.0.0.5/24", "2001:DB8::/32", "fe80::/64"])
 ADDRESSES = (
-    addresses(4) | addresses(6) | st.sampled_from(["172.16.0.1", "fe80::1", "fd00::1", "::ffff:1.2.3.4"])
+    addresses(4)
+    | addresses(6)
+    | st.sampled_from(["172.16.0.1", "169.254.1.1", "fe80::1", "fd00::1", "::ffff:1.2.3.4"])
 )
 GOOD_NAMES = st.sampled_from(["eth0", "eth1", "eth10", "br-lan.5", "bond0", "abcdefghijklmno"])
 NAMES = GOOD_NAMES | st.sampled_from(["b", "null0", "10"]) | st.text(max_size=17)
@@ -104,7 +112,7 @@ RIGHT_ROUTERS = st.fixed_dictionaries(
 
 V4 = r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+"
 V6 = r"[0-9a-f:]*:[0-9a-f:]*"
-INTERFACE = r"[A-Za-z0-9_][A-Za-z0-9_.@+=~-]{0,14}"
+INTERFACE = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}"
 LINES = [
     re.compile(line)
     for line in (
@@ -131,6 +139,13 @@ def read_back(line: str) -> tuple[str, str | None, str | None, int]:
     return prefix, address, words[0] if words else None, distance
 
 
+def hop_of(route: grammar.Route) -> tuple[str | None, str | None]:
+    """Address and interface, as `read_back` has them."""
+    if route.blackhole:
+        return None, "blackhole"
+    return str(route.next_hop) if route.next_hop else None, route.interface
+
+
 def meant(router: Router) -> set[tuple[str, str | None, str | None, int]]:
     """The same, of the model."""
     ways = {(r.prefix, hop.address, hop.interface, r.distance) for r in router.routes for hop in r.hops}
@@ -151,6 +166,11 @@ def test_a_router_is_refused_in_a_sentence_or_rendered_as_meant(properties: dict
     assert all(any(line.fullmatch(one) for line in LINES) for one in lines), text
     routes = [line for line in lines if line.startswith(("ip route ", "ipv6 route "))]
     assert sorted(map(repr, map(read_back, routes))) == sorted(map(repr, meant(router)))
+    understood = configuration.parse(text)
+    assert {(str(r.prefix), *hop_of(r), r.distance) for r in understood.routes} == meant(router)
+    assert understood.forwarding == {4: router.forwarding.ipv4, 6: router.forwarding.ipv6}
+    assert understood.interfaces.keys() >= {interface.name for interface in router.interfaces}
+    assert understood.hash == render.config_hash(text)
     blocks = [line.removeprefix("interface ") for line in lines if line.startswith("interface ")]
     assert sorted(blocks) == sorted(interface.name for interface in router.interfaces)
 

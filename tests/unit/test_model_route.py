@@ -204,13 +204,13 @@ def test_more_next_hops_than_frr_takes_are_refused() -> None:
         ("Null0", VIA + "Null0 cannot be routed to: FRR reads it as its word null0; rename the interface"),
         (
             "eth1 10",
-            VIA + "eth1 10 is no interface's name; letters, digits and inner '-', '_', '.', '@' make one",
+            VIA + "eth1 10 is no interface's name; letters with digits, '_', '-', '.' or '@' make one",
         ),
         (
             "eth1\n!",
-            VIA + r"'eth1\n!' is no interface's name; letters, digits and inner '-', '_', '.', '@' make one",
+            VIA + r"'eth1\n!' is no interface's name; letters with digits, '_', '-', '.' or '@' make one",
         ),
-        ("", VIA + "'' is no interface's name; letters, digits and inner '-', '_', '.', '@' make one"),
+        ("", VIA + "'' is no interface's name; letters with digits, '_', '-', '.' or '@' make one"),
         (True, VIA + "true is no string; an interface's name is meant: put it in quotes"),
     ],
 )
@@ -301,7 +301,7 @@ def test_an_interface_is_what_was_meant(value: object, meant: Interface | None) 
 @pytest.mark.parametrize(
     ("value", "refusal"),
     [
-        ("eth0;reboot", "interfaces[0]: eth0;reboot is no interface's name; letters, digits and inner"),
+        ("eth0;reboot", "interfaces[0]: eth0;reboot is no interface's name; letters with digits"),
         (
             "abcdefghijklmnop",
             "interfaces[0]: abcdefghijklmnop is too long; an interface's name has at most 15 bytes",
@@ -311,6 +311,7 @@ def test_an_interface_is_what_was_meant(value: object, meant: Interface | None) 
         ("eth%d", "interfaces[0]: eth%d is no interface's name"),
         ("eth0:1", "interfaces[0]: eth0:1 is no interface's name"),
         ("..", "interfaces[0]: .. is no interface's name"),
+        ("10", "interfaces[0]: 10 is no interface's name"),
         ("-a", "interfaces[0]: -a is no interface's name"),
         ("e'", "interfaces[0]: e' is no interface's name"),
         ("\ud800", r"interfaces[0]: '\ud800' is no interface's name"),

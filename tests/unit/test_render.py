@@ -120,6 +120,6 @@ def test_a_router_without_nodes_is_not_rendered() -> None:
 def test_more_than_a_config_map_holds_is_refused() -> None:
     routes = [{"prefix": f"10.{n >> 8}.{n & 255}.0/24", "blackhole": True} for n in range(40_000)]
     big = Router.parse({"routes": routes, "node_selector": Labels.parse({"role": "router"})})
-    refusal = sentence(lambda: render.objects(big, IDENTITY))
+    refusal = sentence(lambda: render.probe_pod(big, IDENTITY))
     assert refusal.startswith("routes: 40000 routes make ")
     assert refusal.endswith(" bytes of configuration; a ConfigMap holds 1048576 at most")

@@ -100,7 +100,7 @@ def parse_route(path: str, text: str) -> Route:
         )
     interface = _parse_way_out(path, rest[1]) if len(rest) == 2 else None
     next_hop = _parse_next_hop(path, rest[0], prefix)
-    if next_hop.is_link_local and interface is None:
+    if next_hop.version == 6 and next_hop.is_link_local and interface is None:
         raise refusal(
             path, rest[0], f"is a link-local next hop; name its interface: '{prefix} {next_hop} eth0'"
         )

@@ -70,6 +70,12 @@ def hosts(nodes: int) -> list[Host]:
     return [*(_node(number) for number in range(1, nodes + 1)), _CLIENT, _SERVER]
 
 
+def cluster_address(node: str) -> str:
+    """A node's IPv4 address on the cluster network."""
+    host = _node(int(node.removeprefix("node")))
+    return host.wires[0].addresses[0].partition("/")[0]
+
+
 def namespace(host: str) -> str:
     """The network namespace a host lives in."""
     return f"quagga-{host}"

@@ -1,0 +1,95 @@
+"""Control groups for the nodes, one tree per kubelet: version 1 and 2."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import LabError
+
+MOUNTS = Path("/proc/self/mounts")
+PATIENCE = 5.0
+# Set in a version 1 group before anything runs in it; a new group has none.
+_INHERITED = ("cpuset.cpus", "cpuset.mems")
+# What a kubelet asks for, where the kernel has it.
+_WANTED = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """A mounted hierarchy of control groups."""
+
+    path: Path
+    version: int
+
+
+def hierarchies(mounts: str) -> list[Hierarchy]:
+    """The hierarchies that containers are put into, given what is mounted.
+
+    Beside version 1 a mounted version 2 has no controllers and stays out of it.
+    """
+    lines = [line.split() for line in mounts.splitlines()]
+    of_kind = {
+        kind: [Hierarchy(Path(target), version) for _, target, found, *_ in lines if found == kind]
+        for kind, version in (("cgroup", 1), ("cgroup2", 2))
+    }
+    return of_kind["cgroup"] or of_kind["cgroup2"][:1]
+
+
+def create(name: str) -> None:
+    """Make a group of this name in every hierarchy, with the controllers a kubelet needs."""
+    for hierarchy in hierarchies(MOUNTS.read_text()):
+        group = hierarchy.path / name
+        group.mkdir(exist_ok=True)
+        if hierarchy.version == 1:
+            _inherit(hierarchy.path, group)
+        else:
+            _delegate(hierarchy.path)
+            _delegate(group)
+
+
+def present(prefix: str) -> set[str]:
+    """The names of the groups that begin so, in any hierarchy."""
+    roots = hierarchies(MOUNTS.read_text())
+    return {path.name for root in roots for path in root.path.glob(f"{prefix}*") if path.is_dir()}
+
+
+def remove(name: str) -> None:
+    """Remove the group and those in it, bottom-up; the kernel lets go of ended processes a little later."""
+    deadline = time.monotonic() + PATIENCE
+    for hierarchy in hierarchies(MOUNTS.read_text()):
+        while not _removed(hierarchy.path / name):
+            if time.monotonic() > deadline:
+                raise LabError(f"{hierarchy.path / name} cannot be removed: see which processes are in it")
+            time.sleep(0.05)
+
+
+def _inherit(parent: Path, group: Path) -> None:
+    for name in _INHERITED:
+        file = group / name
+        if file.exists() and not file.read_text().strip():
+            file.write_text((parent / name).read_text())
+
+
+def _delegate(group: Path) -> None:
+    available = (group / "cgroup.controllers").read_text().split()
+    enabled = (group / "cgroup.subtree_control").read_text().split()
+    missing = [name for name in _WANTED if name in available and name not in enabled]
+    try:
+        (group / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in missing))
+    except OSError as error:
+        raise LabError(
+            f"{group} does not hand on the controllers {', '.join(missing)} ({error.strerror}), "
+            "as in a container of one's own; the lab needs the machine's own root group"
+        ) from error
+
+
+def _removed(group: Path) -> bool:
+    # The files in a group are the kernel's; only directories are removed.
+    for directory, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            Path(directory).rmdir()
+    return not group.exists()

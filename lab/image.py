@@ -1,0 +1,245 @@
+"""Container images from Dockerfiles: bases by debootstrap, built by buildah, kept by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import LabError, cache, enclosure, packages, progress, registry
+
+# Part of every image's key: to be raised when the way of building changes what comes out.
+RECIPE = 1
+# Images in the cache that are not thrown away for newer ones.
+KEPT = 4
+IGNORED = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+LAST_LINES = 12
+_DEBIAN = re.compile(r"(?:docker\.io/)?(?:library/)?debian:(?P<suite>[a-z]+)(?:-slim)?")
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
+_STEP = re.compile(r"STEP (\d+)/(\d+): (.*)")
+
+
+def build(directory: Path, name: str) -> Path:
+    """Build DIRECTORY/Dockerfile unless that is done already; returns the image's root file system."""
+    return _built(directory, name) / "rootfs"
+
+
+def publish(directory: Path, name: str) -> str:
+    """Build DIRECTORY/Dockerfile if need be and put it into the lab's registry; returns its full name."""
+    registry.parse(name)
+    image = _built(directory, name)
+    with progress.step(f"image {name}, to the registry"):
+        return registry.push(image / "oci", name)
+
+
+def files(directory: Path) -> list[Path]:
+    """The files that an image is built from, in a fixed order."""
+    found = [path for path in directory.rglob("*") if not IGNORED & set(path.relative_to(directory).parts)]
+    return sorted(path for path in found if path.is_symlink() or path.is_file())
+
+
+def key(directory: Path) -> str:
+    """What an image's directory holds, in short."""
+    content = hashlib.sha256(str(RECIPE).encode())
+    for path in files(directory):
+        what = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        executable = not path.is_symlink() and bool(path.stat().st_mode & 0o111)
+        header = f"{path.relative_to(directory)}\0{path.is_symlink()}\0{executable}\0{len(what)}\0"
+        content.update(header.encode() + what)
+    return content.hexdigest()[:16]
+
+
+def bases(dockerfile: str) -> list[str]:
+    """The images that a Dockerfile builds on, with the defaults of ARGs; its stages are not among them."""
+    defaults: dict[str, str] = {}
+    stages: set[str] = {"scratch"}
+    found = []
+    for words in _instructions(dockerfile):
+        if words[0].upper() == "ARG" and len(words) > 1:
+            name, _, value = words[1].partition("=")
+            defaults[name] = value.strip("\"'")
+        if words[0].upper() == "FROM":
+            rest = [word for word in words[1:] if not word.startswith("--")]
+            base = _substituted(rest[0], defaults)
+            if base not in stages:
+                found.append(base)
+            stages |= {rest[2]} if len(rest) > 2 else set()  # noqa: PLR2004 - FROM x AS y
+    return found
+
+
+def suite(base: str) -> str:
+    """The Debian suite that a base image is of.
+
+    :raises LabError: if it is another image, which would have to come from somewhere else.
+    """
+    match = _DEBIAN.fullmatch(base)
+    if match is None:
+        raise LabError(
+            f"FROM {base!r}: the lab makes its bases itself; debian:SUITE and debian:SUITE-slim are known"
+        )
+    return match["suite"]
+
+
+def _instructions(dockerfile: str) -> Iterator[list[str]]:
+    for line in dockerfile.splitlines():
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            yield words
+
+
+def _substituted(text: str, values: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: values.get(match["braced"] or match["bare"], ""), text)
+
+
+def _built(directory: Path, name: str) -> Path:
+    dockerfile = directory / "Dockerfile"
+    if not dockerfile.is_file():
+        raise LabError(f"{dockerfile} does not exist; an image is made from a directory with a Dockerfile")
+    suites = {suite(base) for base in bases(dockerfile.read_text())}
+    image = cache.entry("images", key(directory), lambda into: _build(directory, name, suites, into))
+    image.touch()
+    _forget_old_ones(image.parent)
+    return image
+
+
+def _forget_old_ones(images: Path) -> None:
+    finished = [path for path in images.iterdir() if not path.name.startswith(".")]
+    for old in sorted(finished, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT:]:
+        # Its name goes first, so that nobody finds half of it.
+        doomed = old.with_name(f".{old.name}.partial.old")
+        old.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:
+    stores = [_base(suite) / "store" for suite in sorted(suites)]
+    work = into / ".work"
+    buildah = _Buildah(work, work / "store", stores)
+    context = work / "context"
+    for file in files(directory):
+        copy = context / file.relative_to(directory)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy, follow_symlinks=False)
+    (work / "apt.conf").write_text(_apt_configuration())
+    with progress.step(f"image {name}", total=100) as step:
+        settings = f"{work / 'apt.conf'}:/etc/apt/apt.conf.d/99machine:ro"
+        options = ["--format=oci", "--layers=false", "--network=host", "--pull-never", f"--volume={settings}"]
+        for done in buildah.follow("bud", *options, "--tag=image", str(context)):
+            step.reach(done.percent * 0.8)
+            step.say(done.instruction)
+        buildah.run("push", "image", f"oci:{into / 'oci'}:latest")
+        step.reach(95)
+        container = buildah.run("from", "--pull-never", "image").strip()
+        Path(buildah.run("mount", container).strip()).rename(into / "rootfs")
+    shutil.rmtree(work)
+
+
+def _base(suite: str) -> Path:
+    return cache.entry("bases", suite, lambda into: _bootstrap(suite, into))
+
+
+def _bootstrap(suite: str, into: Path) -> None:
+    work = into / ".work"
+    buildah = _Buildah(work, into / "store", [])
+    mirror = packages.mirror()
+    with progress.step(f"Debian {suite}, base image"):
+        container = buildah.run("from", "scratch").strip()
+        root = Path(buildah.run("mount", container).strip())
+        root.chmod(0o755)
+        _call(["debootstrap", "--variant=minbase", suite, str(root), mirror.uri], mirror.environment)
+        for leftover in root.glob("var/cache/apt/archives/*.deb"):
+            leftover.unlink()
+        buildah.run("config", "--cmd", "bash", container)
+        image = f"docker.io/library/debian:{suite}"
+        buildah.run("commit", "--format=oci", "--rm", container, image)
+        buildah.run("tag", image, f"{image}-slim")
+    shutil.rmtree(work)
+
+
+def _apt_configuration() -> str:
+    """How apt on this machine gets at its archives: proxies and how much it minds the clock."""
+    dumped = _call(["apt-config", "dump"], {})
+    taken = re.compile(r"Acquire::(http|https|Retries|Check-)")
+    return "".join(f"{line}\n" for line in dumped.splitlines() if taken.match(line))
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far a build is."""
+
+    percent: float
+    instruction: str
+
+
+class _Buildah:
+    """buildah with a store, a configuration and a scratch directory of its own."""
+
+    def __init__(self, work: Path, store: Path, others: list[Path]) -> None:
+        scratch = work / "scratch"
+        scratch.mkdir(parents=True)
+        read_only = ", ".join(f'"{other}"' for other in others)
+        written = {
+            "storage.conf": f'[storage]\ndriver = "vfs"\nrunroot = "{work}/run"\ngraphroot = "{store}"\n'
+            f"[storage.options]\nadditionalimagestores = [{read_only}]\n",
+            # So that `debian` is docker.io's, without asking.
+            "registries.conf": 'unqualified-search-registries = ["docker.io"]\n',
+            "containers.conf": f'[network]\nnetwork_config_dir = "{scratch}"\n',
+            "policy.json": '{"default": [{"type": "insecureAcceptAnything"}]}\n',
+        }
+        for name, text in written.items():
+            (work / name).write_text(text)
+        self._policy = f"--signature-policy={work / 'policy.json'}"
+        self._environment = {
+            "CONTAINERS_STORAGE_CONF": str(work / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(work / "registries.conf"),
+            "CONTAINERS_CONF": str(work / "containers.conf"),
+            "BUILDAH_ISOLATION": "chroot",
+            "TMPDIR": str(scratch),
+        }
+
+    def run(self, command: str, *arguments: str) -> str:
+        """Run one of buildah's commands and return what it printed."""
+        return _call(self._argv(command, arguments), self._environment)
+
+    def follow(self, command: str, *arguments: str) -> Iterator[Done]:
+        """Run a build and say how far it is."""
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        with subprocess.Popen(
+            self._argv(command, arguments),
+            env=packages.environment() | self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                last.append(line)
+                if step := _STEP.match(line):
+                    yield Done(100 * (int(step[1]) - 1) / int(step[2]), step[3])
+        if process.returncode:
+            raise LabError(f"buildah could not build the image; it ended with:\n{''.join(last).rstrip()}")
+
+    def _argv(self, command: str, arguments: tuple[str, ...]) -> list[str]:
+        policy = [self._policy] if command in ("bud", "commit", "from", "push") else []
+        return enclosure.enter(["buildah", command, *policy, *arguments])
+
+
+def _call(argv: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        argv,
+        env=packages.environment() | environment,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = "\n".join((done.stderr or done.stdout).splitlines()[-LAST_LINES:])
+        raise LabError(f"{' '.join(argv[:2])} failed: {last}")
+    return done.stdout

@@ -121,9 +121,9 @@ def _protected(cluster: Cluster) -> Iterator[tuple[str, str]]:
         yield host, "the API server"
     for node in cluster.find("v1", "Node"):
         for address in nodes.internal_ips(node):
-            yield address, f"node {nodes.name(node)}"
+            yield address, nodes.name(node)
         for prefix in nodes.pod_networks(node):
-            yield prefix, f"the pods of node {nodes.name(node)}"
+            yield prefix, f"the pods of {nodes.name(node)}"
     # Not everybody may read these two; the router itself has no need of them.
     if cluster.may(Right("list", "v1", "Service")):
         yield from _services(cluster)

@@ -1,0 +1,74 @@
+"""plugin.yaml says what is there, and is read by Cloudify's own parser."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+PLUGIN: dict[str, Any] = yaml.safe_load((PROJECT / "plugin.yaml").read_text())
+TYPES: dict[str, Any] = PLUGIN["node_types"]
+
+
+def mappings() -> Iterator[tuple[str, dict[str, Any]]]:
+    for type_name, one in {**TYPES, **PLUGIN["relationships"]}.items():
+        for key in ("interfaces", "source_interfaces", "target_interfaces"):
+            for interface, operations in one.get(key, {}).items():
+                for name, operation in operations.items():
+                    yield f"{type_name} {interface}.{name}", operation
+
+
+@pytest.mark.parametrize(("place", "operation"), list(mappings()), ids=[place for place, _ in mappings()])
+def test_every_mapping_resolves_to_a_resumable_operation_that_takes_its_inputs(
+    place: str, operation: dict[str, Any]
+) -> None:
+    alias, _, path = operation["implementation"].partition(".")
+    assert alias in PLUGIN["plugins"]
+    module, _, name = path.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    assert function.resumable is True
+    named = inspect.signature(function).parameters
+    assert set(operation.get("inputs", {})) <= set(named)
+
+
+def test_there_are_mappings_at_all() -> None:
+    assert len(list(mappings())) > 10
+
+
+@pytest.mark.parametrize("type_name", TYPES)
+def test_every_property_is_described(type_name: str) -> None:
+    for name, one in TYPES[type_name]["properties"].items():
+        assert one.get("description", "").strip(), name
+        # Anything else is refused by the parser of one version or another.
+        assert set(one) <= {"type", "default", "required", "description"}, name
+
+
+def test_the_routers_properties_are_those_of_the_model() -> None:
+    from cloudify_quagga.model import Router
+
+    defaults = Router.parse({}).to_json()
+    properties = TYPES["cloudify.nodes.quagga.Router"]["properties"]
+    assert set(properties) == {*defaults, "client_config"}
+    said = {name: one["default"] for name, one in properties.items() if "default" in one}
+    del said["client_config"]
+    assert {**defaults, **said} == defaults
+
+
+def test_the_version_stands_here_and_the_packages_name_is_one() -> None:
+    assert "tosca_definitions_version" not in PLUGIN
+    (plugin,) = PLUGIN["plugins"].values()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", plugin["package_version"])
+    assert plugin["package_name"] == "cloudify-quagga-plugin"
+    assert "distribution" not in plugin
+
+
+def test_types_have_names_that_lint_accepts() -> None:
+    assert all(name.startswith("cloudify.nodes.") for name in TYPES)
+    assert all(name.startswith("cloudify.relationships.") for name in PLUGIN["relationships"])

@@ -1,0 +1,18 @@
+"""Masters and nodes reached by SSH: a tunnel to the API server, a kubeconfig, the kubelet's node labels.
+
+The only place that knows paramiko.
+"""
+
+from cloudify_quagga.ssh.kubeconfig import Kubeconfig, cluster, read_kubeconfig
+from cloudify_quagga.ssh.node_labels import Written, remove_node_labels, write_node_labels
+from cloudify_quagga.ssh.tunnel import tunnel
+
+__all__ = [
+    "Kubeconfig",
+    "Written",
+    "cluster",
+    "read_kubeconfig",
+    "remove_node_labels",
+    "tunnel",
+    "write_node_labels",
+]

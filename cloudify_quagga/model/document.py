@@ -1,11 +1,11 @@
-"""Data of the author's own shape, as far as JSON can hold it: a manifest, a template's variable, a property's value."""
+"""Data of the author's own shape, as far as JSON can hold it: a manifest, the variables of a template."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudify_quagga.model.given import Given
@@ -36,7 +36,7 @@ class Document:
 
 
 def plain(given: Given) -> Any:  # noqa: ANN401  JSON's own types, whichever they are
-    """A copy that shares nothing, made of JSON's types only; what has no such form is refused with its path."""
+    """A copy that shares nothing, of JSON's types only; what has no such form is refused with its path."""
     return _Copy(given).made()
 
 
@@ -57,14 +57,18 @@ class _Copy:
         if depth > DEEPEST:
             raise self._whole(f"is nested deeper than {DEEPEST} levels")
         if isinstance(given.value, Mapping):
-            return {_text(given, key): self._of(one, depth + 1) for key, one in given.entries("a map").items()}
+            return {
+                _text(given, key): self._of(one, depth + 1) for key, one in given.entries("a map").items()
+            }
         if isinstance(given.value, (list, tuple)):
             return [self._of(one, depth + 1) for one in given.elements("values")]
         return _scalar(given)
 
     def _whole(self, right: str) -> Exception:
         # Its value is not shown: the repr of what is too deep or too large is so too.
-        return Given(self._given.path, f"a {type(self._given.value).__name__}").refused(right)
+        return replace(self._given, value=f"a {type(self._given.value).__name__}", hidden=False).refused(
+            right
+        )
 
 
 def _scalar(given: Given) -> object:
@@ -77,11 +81,13 @@ def _scalar(given: Given) -> object:
         return float(value)
     if isinstance(value, str):
         return _text(given, value)
-    raise given.refused(f"is a {type(value).__name__}, which JSON does not have; if a text is meant, put it in quotes")
+    raise given.refused(
+        f"is a {type(value).__name__}, which JSON does not have; if a text is meant, put it in quotes"
+    )
 
 
 def _text(given: Given, value: str) -> str:
     text = str(value)
     if text.isascii() or text.encode("utf-8", "replace").decode() == text:
         return text
-    raise Given(given.path, value).refused("holds half of a surrogate pair, which is no character")
+    raise replace(given, value=value).refused("holds half of a surrogate pair, which is no character")

@@ -1,29 +1,27 @@
-"""A microservice as the blueprints of 2017 describe it: the properties, defaults and refusals of that type."""
+"""A microservice as the blueprints of 2017 describe it: that type's properties, defaults and refusals."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model.access import Secret
 from cloudify_quagga.model.document import Document
 from cloudify_quagga.model.given import Given
+from cloudify_quagga.model.kubernetes_names import image, namespace
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 # What 2017 wrote where no port was given.
 NO_PORT = -1
-SSH_PORT = 22
 
 _HIGHEST_PORT = 65535
+_LONGEST_NAME = 255
 _MOST_REPLICAS = 2**31 - 1
 _SERVICE_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
-_IMAGE = re.compile(r"[!-~]+")
 _DIGITS = re.compile(r"-?[0-9]{1,10}")
 
 
@@ -63,7 +61,9 @@ class EnvVariable:
     def parse(cls, name: str, given: Given) -> EnvVariable:
         """From the value that the variable has in the map."""
         if not _VARIABLE.fullmatch(name):
-            raise Refused(given.path, name, "is no name of a variable: letters, digits, '_', '-', '.', no digit first")
+            raise Refused(
+                given.path, name, "is no name of a variable: letters, digits, '_', '-', '.', no digit first"
+            )
         if isinstance(given.value, Mapping):
             fields = given.fields(("valueFrom",), "a variable of env")
             if "valueFrom" not in fields:
@@ -85,33 +85,8 @@ class EnvVariable:
 
 
 @dataclass(frozen=True)
-class Ssh:
-    """How the master is reached over SSH; without a user name it is not."""
-
-    username: str | None = None
-    password: Secret | None = None
-    key_file: str | None = None
-    port: int = SSH_PORT
-
-    @classmethod
-    def parse(cls, properties: Mapping[str, Any]) -> Ssh:
-        """From the four ssh_ properties of 2017."""
-        given = {key: Given(key, properties.get(key)) for key in ("ssh_username", "ssh_keyfilename", "ssh_port")}
-        password = properties.get("ssh_password") or None
-        if password is not None and not isinstance(password, str):
-            raise Refused("ssh_password", f"a {type(password).__name__}", "is no string; put it in quotes")
-        port = given["ssh_port"]
-        return cls(
-            username=_optional(given["ssh_username"], "a user's name"),
-            password=Secret(password) if password else None,
-            key_file=_optional(given["ssh_keyfilename"], "the name of a file"),
-            port=SSH_PORT if port.empty else _number(port, 1, _HIGHEST_PORT),
-        )
-
-
-@dataclass(frozen=True)
 class Microservice:
-    """What is to run; how the cluster is reached is Access's and Ssh's."""
+    """What is to run; how the cluster is reached, over SSH too, is said by others."""
 
     name: str
     image: str = ""
@@ -126,17 +101,17 @@ class Microservice:
     env: tuple[EnvVariable, ...] = ()
     template_variables: Document | None = None
     namespace: str = "default"
-    # These two prepared a host in 2017. A microservice has none; they are kept so that its blueprints stay valid.
+    # These two prepared a host in 2017. A microservice has none; kept, so that its blueprints stay valid.
     install_docker: bool = False
     install: bool = True
 
     @classmethod
     def parse(cls, properties: Mapping[str, Any]) -> Microservice:
-        """From the properties of a node; what is empty (an input that was not filled in) counts as left out."""
-        given = Given("", properties).entries("the properties of a microservice")
+        """From the properties of a node; what is empty (an input not filled in) counts as left out."""
+        given = {key: Given(key, properties.get(key), hidden=key in _HIDDEN) for key in _READERS}
         said = {key: one for key, one in given.items() if not one.empty}
         if "name" not in said:
-            raise Refused("name", given["name"].value if "name" in given else None, "is no name; one is needed")
+            raise given["name"].refused("is no name; one is needed")
         values = {name: read(said[name]) for name, read in _READERS.items() if name in said}
         values.setdefault("target_port", values.get("port", NO_PORT))
         microservice = cls(**values)
@@ -151,7 +126,7 @@ class Microservice:
         return "config_files" if self.config_files else "image"
 
     def to_json(self) -> dict[str, Any]:
-        """The canonical form: Microservice.parse of it is this microservice again. Values of env are in it."""
+        """The canonical form: Microservice.parse of it is this one again. Values of env are in it."""
         return {
             "name": self.name,
             "image": self.image,
@@ -176,21 +151,21 @@ class Microservice:
         if not self.image:
             raise Refused("image", self.image, "is no image; without config and config_files one is needed")
         if not _SERVICE_NAME.fullmatch(self.name):
-            right = "is no name of a Service: lower-case letters, digits and '-', a letter first, at most 63 characters"
+            right = (
+                "is no name of a Service: a lower-case letter, then such letters, digits and '-', at most 63"
+            )
             raise Refused("name", self.name, right)
         if self.expose_overrides and self.port == NO_PORT:
-            raise Refused("expose_overrides", self.expose_overrides.json, "changes a Service, which only a port makes")
+            raise Refused(
+                "expose_overrides", self.expose_overrides.json, "changes a Service, which only a port makes"
+            )
 
 
 def _said(given: Given, what: str) -> str:
     text = given.text(what)
-    if not text.strip() or not text.isprintable():
+    if not text.strip() or not text.isprintable() or len(text) > _LONGEST_NAME:
         raise given.refused(f"is not {what}")
     return text
-
-
-def _optional(given: Given, what: str) -> str | None:
-    return None if given.empty else _said(given, what)
 
 
 def _texts(given: Given) -> tuple[str, ...]:
@@ -203,7 +178,7 @@ def _texts(given: Given) -> tuple[str, ...]:
 def _number(given: Given, low: int, high: int) -> int:
     """A whole number; 2017 pasted it into a command line, so the digits may also have come as a text."""
     if isinstance(given.value, str) and _DIGITS.fullmatch(given.value):
-        return Given(given.path, int(given.value)).whole_number(low, high)
+        return replace(given, value=int(given.value)).whole_number(low, high)
     return given.whole_number(low, high)
 
 
@@ -213,22 +188,8 @@ def _port(given: Given) -> int:
     return _number(given, 1, _HIGHEST_PORT)
 
 
-def _image(given: Given) -> str:
-    text = given.text("an image reference")
-    if _IMAGE.fullmatch(text):
-        return text
-    raise given.refused("is no image reference; nginx:1.27 would be one")
-
-
-def _namespace(given: Given) -> str:
-    text = given.text("a namespace")
-    if _NAMESPACE.fullmatch(text):
-        return text
-    raise given.refused("is no namespace's name: lower-case letters, digits and '-', at most 63 characters")
-
-
 def _json_object(given: Given) -> Document:
-    """A map, or the JSON text of one; in 2017 a shell read it, so quotes for the shell may stand around it."""
+    """A map, or the JSON text of one; in 2017 a shell read it, so its quotes may stand around it."""
     if not isinstance(given.value, str):
         return _map(given)
     text = given.value.strip()
@@ -237,10 +198,12 @@ def _json_object(given: Given) -> Document:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise given.refused(f"is no JSON: {error.msg} at column {error.colno} of line {error.lineno}") from None
+        raise given.refused(
+            f"is no JSON: {error.msg} at column {error.colno} of line {error.lineno}"
+        ) from None
     except (ValueError, RecursionError):
         raise given.refused("is no JSON that can be read: too deep, or a number of too many digits") from None
-    return _map(Given(given.path, value))
+    return _map(replace(given, value=value))
 
 
 def _map(given: Given) -> Document:
@@ -254,7 +217,9 @@ def _config_files(given: Given) -> tuple[ConfigFile, ...]:
 
 
 def _env(given: Given) -> tuple[EnvVariable, ...]:
-    return tuple(EnvVariable.parse(name, one) for name, one in given.entries("a map of variables to values").items())
+    return tuple(
+        EnvVariable.parse(name, one) for name, one in given.entries("a map of variables to values").items()
+    )
 
 
 def _variable(given: Given) -> str:
@@ -267,9 +232,11 @@ def _variable(given: Given) -> str:
     return text
 
 
+# What secrets of the manager are put into.
+_HIDDEN = ("run_overrides", "config", "env", "template_variables")
 _READERS: dict[str, Callable[[Given], Any]] = {
     "name": lambda one: _said(one, "a name"),
-    "image": _image,
+    "image": image,
     "port": _port,
     "target_port": _port,
     "protocol": lambda one: one.choice(PROTOCOLS),
@@ -280,7 +247,7 @@ _READERS: dict[str, Callable[[Given], Any]] = {
     "config_files": _config_files,
     "env": _env,
     "template_variables": _map,
-    "namespace": _namespace,
+    "namespace": namespace,
     "install_docker": Given.flag,
     "install": Given.flag,
 }

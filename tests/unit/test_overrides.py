@@ -1,0 +1,534 @@
+"""Override strings: what 2017 could write is applied, the rest is refused in one line with its column."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudify_quagga import override_syntax
+from cloudify_quagga.errors import Refused
+from cloudify_quagga.overrides import NotFound, apply, parse, parse_all
+from tests.unit.refusals import checked
+
+MANIFEST = {
+    "kind": "Deployment",
+    "spec": {
+        "replicas": 1,
+        "template": {
+            "spec": {"containers": [{"name": "nginx", "image": "nginx"}, {"name": "log", "image": "log"}]}
+        },
+    },
+}
+
+CONTAINERS = "['spec']['template']['spec']['containers']"
+WHOLE = "; a longer list is assigned whole"
+
+
+class Found:
+    """Substitutions with these values."""
+
+    def __init__(self, properties: Mapping[str, Any] | None = None, context: Any = None) -> None:
+        self.properties = properties or {}
+        self.attribute = context
+        self.paths: list[tuple[str | int, ...]] = []
+
+    def runtime_properties(self, node: str) -> Mapping[str, Any]:
+        if node not in self.properties:
+            raise NotFound(f"there is no instance of a node {node}")
+        found: Mapping[str, Any] = self.properties[node]
+        return found
+
+    def context(self, path: tuple[str | int, ...]) -> Any:
+        self.paths.append(path)
+        return self.attribute
+
+    def management_ip(self) -> str:
+        return "10.9.8.7"
+
+
+def applied(text: str, manifest: Any = None, found: Found | None = None) -> Any:
+    base = MANIFEST if manifest is None else manifest
+    return apply(base, parse("overrides", text), found or Found())
+
+
+def assigned(value: str, found: Found | None = None) -> Any:
+    return applied(f"['x']={value}", {}, found)["x"]
+
+
+def refusal(text: str, manifest: Any = None, found: Found | None = None) -> str:
+    with pytest.raises(Refused) as caught:
+        applied(text, manifest, found)
+    checked(caught.value)
+    return caught.value.right
+
+
+def test_what_2017_printed() -> None:
+    texts = ["['spec']['replicas']=3", f"{CONTAINERS}[0]['image']=\"x\""]
+    changed = apply(MANIFEST, parse_all("config_files[0].overrides", texts), Found())
+    assert changed["spec"]["replicas"] == 3
+    assert [one["image"] for one in changed["spec"]["template"]["spec"]["containers"]] == ["x", "log"]
+
+
+def test_the_manifest_given_is_left_as_it_was() -> None:
+    before = copy.deepcopy(MANIFEST)
+    applied(f"{CONTAINERS}[0]['image']='x'")
+    assert before == MANIFEST
+
+
+def test_what_one_yaml_alias_shares_is_changed_in_one_place_only() -> None:
+    shared = {"image": "nginx"}
+    assert applied("['a']['image']='x'", {"a": shared, "b": shared}) == {
+        "a": {"image": "x"},
+        "b": {"image": "nginx"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("+3", 3),
+        ("0", 0),
+        ("0o644", 0o644),
+        ("0x1F", 31),
+        ("0b101", 5),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-1e3", -1000.0),
+        ("True", True),
+        ("true", True),
+        ("False", False),
+        ("false", False),
+        ("None", None),
+        ("null", None),
+        ("''", ""),
+        ("'x'", "x"),
+        ('"x"', "x"),
+        ("u'x'", "x"),
+        ("'it\\'s'", "it's"),
+        ('"it\'s"', "it's"),
+        (r"'a\tb\nc\\d\x41\101\u00e9\U0001F600'", "a\tb\nc\\dAA\u00e9\U0001f600"),
+        (r'"\ud83d\ude00"', "\U0001f600"),
+        (r"'^\d+\.txt$'", r"^\d+\.txt$"),
+        (r"'\/'", r"\/"),
+        ("'#no comment'", "#no comment"),
+        ("'100% @home'", "100% @home"),
+        ("[]", []),
+        ("{}", {}),
+        ("[1, 'two', [3,], ]", [1, "two", [3]]),
+        ("{'a': {\"b\": [null, {}]}, }", {"a": {"b": [None, {}]}}),
+        ("{'a': 1, 'a': 2}", {"a": 2}),
+        ("[\n 1,\n 2 # two\n]", [1, 2]),
+        (r"'\x40{a, b}'", "@{a, b}"),
+        (r"'\u0025{node.id}'", "%{node.id}"),
+    ],
+)
+def test_literals(text: str, value: object) -> None:
+    got = assigned(text)
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["['x']=1", " [ 'x' ] = 1 ", "[\n'x'\n]\n=\n1\n", "['x']=1 # why", '[u"x"]\t=\t1']
+)
+def test_blanks_and_comments_do_not_count(text: str) -> None:
+    assert applied(text, {}) == {"x": 1}
+
+
+def test_several_overrides_on_lines_of_their_own() -> None:
+    assert applied("['x']=1\n# and\n['y']={'z': 2}\n['y']['z']=3\n", {}) == {"x": 1, "y": {"z": 3}}
+
+
+def test_indexes_count_from_the_end_as_in_python() -> None:
+    changed = applied(f"{CONTAINERS}[-1]['image']='x'")
+    assert [one["image"] for one in changed["spec"]["template"]["spec"]["containers"]] == ["nginx", "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "why"),
+    [
+        ("", 1, "begins with a subscript"),
+        ("spec=3", 1, "begins with a subscript"),
+        (".update({})", 1, "begins with a subscript"),
+        ("['spec']", 9, "stands '='"),
+        ("['spec'].clear()", 9, "stands '='"),
+        ("['spec']+=1", 9, "stands '='"),
+        ("['spec']==1", 10, "JSON or Python literal"),
+        ("['spec']", 9, "it ends here"),
+        ("['spec']=", 10, "it ends here"),
+        ("['spec'", 8, "ends with ']'"),
+        ("['spec'", 8, "it ends here"),
+        ("['spec':1]=1", 8, "ends with ']'"),
+        ("[spec]=1", 2, "string in quotes or a whole number"),
+        ("[1.5]=1", 3, "ends with ']'"),
+        ("[True]=1", 2, "string in quotes or a whole number"),
+        ("['x']=open('/etc/passwd')", 7, "JSON or Python literal"),
+        ("['x']=__import__('os').system('id')", 7, "JSON or Python literal"),
+        ("['x']=1;import os", 8, "nothing may follow"),
+        ("['x']=1 ['y']=2", 9, "nothing may follow"),
+        ("['x']='a' 'b'", 11, "nothing may follow"),
+        ("['x']='a'+'b'", 10, "nothing may follow"),
+        ("['x']='''a'''", 9, "nothing may follow"),
+        ("['x']=(1, 2)", 7, "JSON or Python literal"),
+        ("['x']=b'x'", 7, "JSON or Python literal"),
+        ("['x']=f'x'", 7, "JSON or Python literal"),
+        ("['x']=nginx", 7, "JSON or Python literal"),
+        ("['x']=NaN", 7, "JSON or Python literal"),
+        ("['x']=1e999", 7, "larger than JSON can hold"),
+        ("['x']=0755", 7, "0o644"),
+        ("['x']=3L", 8, "a number ends here"),
+        ("['x']=18446744073709551616", 7, "64 bits"),
+        ("['x']=" + "9" * 10_000, 7, "64 bits"),
+        ("['x']='open", 7, "not closed"),
+        ("['x']='a\nb'", None, "not closed"),
+        (r"['x']='\x4'", 8, "2 hexadecimal digits"),
+        (r"['x']='\U00110000'", 8, "no such character"),
+        (r"['x']='\ud800'", 7, "surrogate"),
+        ("['x']=[1 2]", 10, "goes on with ','"),
+        ("['x']=[,]", 8, "JSON or Python literal"),
+        ("['x']={1: 2}", 8, "a string in quotes"),
+        ("['x']={'a' 2}", 12, "stands ':'"),
+        ("['x']={'a': 2", 14, "it ends here"),
+        ("['x']=@{a}", 7, "@{node, property}"),
+        ("['x']=@{}", 7, "@{node, property}"),
+        ("['x']=@{a,}", 7, "@{node, property}"),
+        ("['x']=@{a, b", 7, r"written \x40{"),
+        ("['x']='@{a, b'", 8, r"written \x40{"),
+        ("['x']=%{}", 7, "names with dots"),
+        ("['x']=%{node.}", 7, "names with dots"),
+        ("['x']=%{node id}", 7, "names with dots"),
+        ("['x']=%{['node']}", 7, "names with dots"),
+        ("['x']=%{node.id()}", 7, "names with dots"),
+        ("['x']=%{__class__}", 7, "names with dots"),
+        ("['x']=%{node.__class__}", 7, "names with dots"),
+        ("['x']=%{node['__class__']}", 7, "underscore"),
+        ("['x']=http://%{management_ip}", 7, "JSON or Python literal"),
+        ("['x']=%{management_ip}:80", 23, "quotes about both"),
+        ("['x']=1\n['y']=?", None, "line 2, column 7"),
+    ],
+)
+def test_anything_else_is_refused_where_it_stands(text: str, column: int | None, why: str) -> None:
+    said = refusal(text, {"x": 0})
+    assert why in said
+    if column is not None:
+        assert said.startswith(f"is refused at column {column}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "['spec']['tmpl']['x']=1",
+            "is refused at column 9: ['spec'] has no 'tmpl'; it has replicas, template",
+        ),
+        (
+            "['metadata']['name']=1",
+            "is refused at column 1: the manifest has no 'metadata'; it has kind, spec",
+        ),
+        ("[0]=1", "is refused at column 1: the manifest is a map and has no 0"),
+        ("['kind'][0]=1", "is refused at column 9: ['kind'] is a text and has no 0"),
+        (
+            "['spec']['replicas']['x']=1",
+            "is refused at column 21: ['spec']['replicas'] is a number and has no 'x'",
+        ),
+        (
+            f"{CONTAINERS}['x']=1",
+            f"is refused at column 43: {CONTAINERS} is a list and has no 'x'",
+        ),
+        (
+            f"{CONTAINERS}[2]=1",
+            f"is refused at column 43: {CONTAINERS} has 2 elements, so none at 2{WHOLE}",
+        ),
+        (
+            f"{CONTAINERS}[-3]['image']='x'",
+            f"is refused at column 43: {CONTAINERS} has 2 elements, so none at -3{WHOLE}",
+        ),
+    ],
+)
+def test_a_way_that_does_not_exist_is_named(text: str, said: str) -> None:
+    assert refusal(text) == said
+
+
+def test_the_refusal_names_the_property_and_shows_the_text() -> None:
+    with pytest.raises(Refused) as caught:
+        parse_all("config_files[1].overrides", ["['x']=1", "['x']=y"])
+    assert caught.value.path == "config_files[1].overrides[1]"
+    assert str(caught.value).startswith("config_files[1].overrides[1]: ['x']=y is refused at column 7: ")
+
+
+PROPERTIES = {
+    "db": {
+        "port": 3306,
+        "ip": "10.0.0.1",
+        "up": True,
+        "none": None,
+        "map": {"a": [1, {"b": "deep"}]},
+        "0": "zero",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("@{db, port}", 3306),
+        ("@{db,port}", 3306),
+        ("@{ db , port }", 3306),
+        ("@{db, ip}", "10.0.0.1"),
+        ("@{db, up}", True),
+        ("@{db, none}", None),
+        ("@{db, map}", {"a": [1, {"b": "deep"}]}),
+        ("@{db, map, a, 1, b}", "deep"),
+        ("@{db, 0}", "zero"),
+        ("'@{db, port}'", "3306"),
+        ('"http://@{db, ip}:@{db, port}/@{db, up}"', "http://10.0.0.1:3306/True"),
+        ("%{management_ip}", "10.9.8.7"),
+        ("'http://%{management_ip}/'", "http://10.9.8.7/"),
+        ("[@{db, port}, {'@{db, ip}': '%{management_ip}'}]", [3306, {"10.0.0.1": "10.9.8.7"}]),
+        ("{@{db, ip}: 1}", {"10.0.0.1": 1}),
+    ],
+)
+def test_substitutions(text: str, value: object) -> None:
+    got = assigned(text, Found(PROPERTIES))
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("%{node.id}", ("node", "id")),
+        ("%{ node.id }", ("node", "id")),
+        ("%{deployment}", ("deployment",)),
+        ("%{node.properties['na me']}", ("node", "properties", "na me")),
+        ('%{node.properties["ports"][0].x}', ("node", "properties", "ports", 0, "x")),
+    ],
+)
+def test_paths_into_the_context(text: str, path: tuple[str | int, ...]) -> None:
+    found = Found(context="here")
+    assert assigned(text, found) == "here"
+    assert assigned(f"'it is {text}'", found) == "it is here"
+    assert found.paths == [path, path]
+
+
+def test_subscripts_may_be_substitutions() -> None:
+    found = Found({"n": {"key": "spec", "index": 1}})
+    manifest = {"spec": [{"a-spec": 0}, {"a-spec": 0}]}
+    changed = applied("[@{n, key}][@{n, index}]['a-@{n, key}']=1", manifest, found)
+    assert changed == {"spec": [{"a-spec": 0}, {"a-spec": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("@{web, ip}", "is refused at column 7: there is no instance of a node web"),
+        ("@{db, pott}", "is refused at column 7: db has no 'pott'; it has 0, ip, map, none, port, up"),
+        ("@{db, map, a, 2}", "is refused at column 7: db.map.a has 2 elements, so none at 2"),
+        ("@{db, ip, x}", "is refused at column 7: db.ip has no 'x', it is a text"),
+        (
+            "'@{db, map}'",
+            "is refused at column 8: the substitution is a map, which cannot stand within a string",
+        ),
+        (
+            "'@{db, none}'",
+            "is refused at column 8: the substitution is null, which cannot stand within a string",
+        ),
+        ("{@{db, port}: 1}", "is refused at column 8: the substitution is a number; a map's key is a text"),
+    ],
+)
+def test_a_substitution_without_a_value_is_refused(text: str, said: str) -> None:
+    assert refusal(f"['x']={text}", {}, Found(PROPERTIES)) == said
+
+
+@pytest.mark.parametrize("value", [object(), {1: "x"}, float("nan"), {"a": {1, 2}}, b"x", "\ud800"])
+def test_a_substituted_value_is_plain_data(value: object) -> None:
+    assert "is refused at column 7: the substitution " in refusal(
+        "['x']=@{n, p}", {}, Found({"n": {"p": value}})
+    )
+
+
+def test_a_substituted_value_without_end_is_refused() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert "nested deeper than" in refusal("['x']=@{n, p}", {}, Found({"n": {"p": endless}}))
+    wide: list[object] = []
+    for _ in range(60):
+        wide = [wide, wide]
+    assert "holds more than" in refusal("['x']=@{n, p}", {}, Found({"n": {"p": wide}}))
+
+
+def test_a_string_cannot_be_blown_up() -> None:
+    found = Found({"n": {"p": "x" * override_syntax.LONGEST}})
+    assert "longer than" in refusal("['x']='@{n, p}@{n, p}'", {}, found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "['x']=" + "[" * 100_000,
+        "['x']=" + "{'a':" * 100_000,
+        "['x']=" * 100_000,
+        "['x']" * 100_000 + "=1",
+        "['x']='" + "@" * 900_000,
+        "['x']='" + "\\" * 900_001,
+        "['x']=" + "#" * 900_000,
+        "['x']=" + " " * 900_000,
+        "['x']='" + "@{" * 400_000,
+        "['x']='" + "@{a,b}" * 100_000 + "'",
+        "['x']=%{" + "a." * 400_000 + "}",
+        "['x']=%{a" + " " * 900_000 + "!}",
+        "['x']=" + "-" * 900_000,
+        "['x']=" + "1" * 900_000 + "e",
+        "['x']=" + "u" * 900_000,
+        "[" * 900_000,
+        "['x']='" + "x" * (2 * override_syntax.LONGEST) + "'",
+    ],
+)
+def test_large_hostile_texts_are_refused_in_time(text: str) -> None:
+    start = time.monotonic()
+    refusal(text, {"x": {}})
+    # Measured below a second each; the bound only has to tell that from a search that goes back.
+    assert time.monotonic() - start < 20
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)
+)
+TOKENS = st.sampled_from(
+    [
+        *(
+            "[",
+            "]",
+            "{",
+            "}",
+            "'",
+            '"',
+            "=",
+            ",",
+            ":",
+            "\\",
+            "@{",
+            "%{",
+            "}",
+            " ",
+            "\n",
+            "#",
+            "-",
+            ".",
+            "0",
+            "7",
+            "e",
+        ),
+        *(
+            "'x'",
+            "['x']",
+            "['x']=",
+            "x",
+            "u",
+            "True",
+            "null",
+            "None",
+            "1e9",
+            "0o7",
+            "\\u",
+            "\\x4",
+            "\ud800",
+            "\0",
+        ),
+        *(
+            "@{n, p}",
+            "%{node.id}",
+            "%{management_ip}",
+            "__class__",
+            "()",
+            ";",
+            "lambda:",
+            "import os",
+            "\r",
+            "\u2028",
+        ),
+    ]
+)
+
+
+def tried(text: str, found: Found) -> None:
+    try:
+        outcome = applied(text, {"x": {"x": [0]}, "y": 1}, found)
+    except Refused as error:
+        outcome = error
+    if isinstance(outcome, Refused):
+        checked(outcome)
+        assert "column " in outcome.right
+    else:
+        json.dumps(outcome, allow_nan=False)
+
+
+@given(st.text())
+def test_any_text_is_applied_or_refused(text: str) -> None:
+    tried(text, Found())
+
+
+@settings(max_examples=600)
+@given(st.lists(TOKENS | st.characters(), max_size=30).map("".join), VALUES)
+def test_any_mixture_of_tokens_is_applied_or_refused(text: str, value: Any) -> None:
+    tried(text, Found({"n": {"p": value}}, context=value))
+    tried(f"['x']={text}", Found({"n": {"p": value}}, context=value))
+
+
+def unmarked(text: str) -> str:
+    """No substitution: its characters escaped, as an author would do it."""
+    return text.replace("@{", "\\u0040{").replace("%{", "\\u0025{")
+
+
+@given(VALUES)
+def test_every_json_value_is_assigned_as_it_is(value: Any) -> None:
+    assert assigned(unmarked(json.dumps(value))) == value
+
+
+@given(VALUES)
+def test_every_python_value_is_assigned_as_it_is(value: Any) -> None:
+    assert assigned(unmarked(repr(value))) == value
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), VALUES)
+def test_python_itself_would_have_done_the_same(keys: list[str], value: Any) -> None:
+    text = unmarked("".join(f"[{key!r}]" for key in keys) + f" = {value!r}")
+    base: dict[str, Any] = {}
+    for key in reversed(keys):
+        base = {key: base}
+    then = {"base": copy.deepcopy(base)}
+    exec("base" + text, then)
+    assert applied(text, base) == then["base"]
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_a_substituted_text_stays_within_its_string(before: str, value: str, after: str) -> None:
+    found = Found({"n": {"p": value}})
+    literal = f"{unmarked(json.dumps(before))[:-1]}@{{n, p}}{unmarked(json.dumps(after))[1:]}"
+    manifest = {"x": None, "kept": "kept"}
+    assert applied(f"['x']={literal}", manifest, found) == {"x": before + value + after, "kept": "kept"}
+
+
+@given(VALUES)
+def test_a_bare_substitution_keeps_its_value(value: Any) -> None:
+    got = assigned("@{n, p}", Found({"n": {"p": value}}))
+    assert got == value
+    assert type(got) is type(value)

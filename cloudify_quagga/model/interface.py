@@ -14,6 +14,9 @@ _NAME_BYTES = 15
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _DESCRIPTION_LENGTH = 200
 
+# What FRR says in any case for "nowhere", where an interface may stand.
+NOWHERE = ("blackhole", "reject", "null0")
+
 
 @dataclass(frozen=True)
 class Interface:
@@ -45,6 +48,8 @@ def interface_name(given: Given) -> str:
         raise given.refused(f"is too long; an interface's name has at most {_NAME_BYTES} bytes")
     if not _NAME.fullmatch(text):
         raise given.refused("is no interface's name; letters with digits, '_', '-', '.' or '@' make one")
+    if text.lower() in NOWHERE:
+        raise given.refused("is FRR's word for nowhere; an interface cannot be called so")
     return text
 
 

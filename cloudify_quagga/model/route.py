@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudify_quagga.model.given import Given
-from cloudify_quagga.model.interface import interface_name
+from cloudify_quagga.model.interface import NOWHERE, interface_name
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -37,8 +37,7 @@ _UNROUTED = {ipaddress.ip_network(text): what for text, what in _NOWHERE.items()
 
 # Words of FRR's route commands. It takes the beginning of one for the word, in either case: a route through
 # an interface called "b" would be a blackhole.
-_ENDS = ("blackhole", "reject", "null0")
-_WORDS = (*_ENDS, "tag", "vrf", "label", "table", "nexthop-vrf", "onlink", "color", "segments", "bfd")
+_WORDS = (*NOWHERE, "tag", "vrf", "label", "table", "nexthop-vrf", "onlink", "color", "segments", "bfd")
 _NUMBERS = re.compile(r"[0-9.]+")
 
 

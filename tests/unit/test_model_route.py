@@ -311,6 +311,7 @@ def test_an_interface_is_what_was_meant(value: object, meant: Interface | None) 
         ("eth%d", "interfaces[0]: eth%d is no interface's name"),
         ("eth0:1", "interfaces[0]: eth0:1 is no interface's name"),
         ("..", "interfaces[0]: .. is no interface's name"),
+        ("Reject", "interfaces[0]: Reject is FRR's word for nowhere; an interface cannot be called so"),
         ("10", "interfaces[0]: 10 is no interface's name"),
         ("-a", "interfaces[0]: -a is no interface's name"),
         ("e'", "interfaces[0]: e' is no interface's name"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import NoReturn
 
-from lab import LabError, network, packages
+from lab import LabError, network, packages, process, state
 from lab.network import NAMESPACES, namespace
 
 
@@ -18,7 +19,7 @@ def command(host: str, argv: list[str]) -> list[str]:
     known = network.present()
     if host not in known:
         raise LabError(f"host {host}: {_choice(known)}")
-    return ["nsenter", f"--net={NAMESPACES / namespace(host)}", "--", *argv]
+    return ["nsenter", *_namespaces(host), "--", *argv]
 
 
 def run(
@@ -49,3 +50,17 @@ def become(host: str, argv: list[str]) -> NoReturn:
 
 def _choice(known: list[str]) -> str:
     return f"it is one of {', '.join(known)}" if known else "the lab is down; `python -m lab up` brings it up"
+
+
+def pid_file(host: str) -> Path:
+    """Where the process stands in whose namespaces a node lives, as this machine numbers it."""
+    return state.current().directory / f"{host}.pid"
+
+
+def _namespaces(host: str) -> list[str]:
+    """A running node has its own processes, mounts and name; the other hosts have the machine's."""
+    net = f"--net={NAMESPACES / namespace(host)}"
+    file = pid_file(host)
+    if not (process.alive(host) and file.exists()):
+        return [net]
+    return [net, f"--target={file.read_text()}", "--mount", "--uts", "--ipc", "--pid"]

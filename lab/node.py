@@ -1,0 +1,208 @@
+"""A node: a containerd and a kubelet in namespaces of their own, which take all with them when they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab import (
+    cache,
+    cgroups,
+    control,
+    enclosure,
+    hosts,
+    kubebuild,
+    network,
+    packages,
+    pause,
+    process,
+    registry,
+    state,
+)
+
+READY_WITHIN = 60.0
+CONTAINERD = "/run/containerd/containerd.sock"
+# What a kubelet would set on the machine itself; in the node it writes to files of the node's own.
+KERNEL = {
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/keys/root_maxbytes": "25000000",
+}
+# Where the daemons keep things, and would on the machine.
+OWN = ("/run", "/var/lib", "/var/log")
+
+
+def up(name: str) -> None:
+    """Start a node from nothing and wait until the cluster calls it Ready."""
+    down(name)
+    home = directory(name)
+    for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
+        (home / part).mkdir(parents=True)
+    cgroups.create(_group(name))
+    address = network.cluster_address(name)
+    credentials = control.kubelet(name, address)
+    _write_json(home / "etc/kubelet.json", kubelet_configuration(name, credentials, home / "etc"))
+    _write_json(home / "etc/cni/10-pods.conflist", pod_network(name))
+    (home / "etc/containerd.toml").write_text(containerd_configuration(packages.root(), home / "etc"))
+    (home / "etc/resolv.conf").touch()
+    _write_json(home / "etc/node.json", _furniture(name, address, credentials))
+    process.spawn(
+        name,
+        [sys.executable, "-I", str(Path(__file__).with_name("init.py")), str(home / "etc/node.json")],
+        log=state.current().logs / f"{name}.log",
+        netns=network.namespace(name),
+    )
+    process.wait_until(
+        lambda: name in control.ready_nodes(), f"{name} is not Ready", READY_WITHIN, daemons=[name]
+    )
+
+
+def down(name: str) -> None:
+    """End a node and remove what is left of it; its hosts' network is not touched."""
+    process.stop(name)
+    # A node whose parent half was killed a moment ago may still be ending.
+    process.end(process.inside(network.namespace(name)), grace=0.0)
+    cgroups.remove(_group(name))
+    if directory(name).exists():
+        shutil.rmtree(directory(name))
+
+
+def left() -> set[str]:
+    """The nodes of which anything is left, running or not."""
+    found = {path.name for path in directory("").glob("node*")}
+    found |= {name for name in state.current().daemons() if re.fullmatch("node[0-9]+", name)}
+    found |= {name.removeprefix("quagga-") for name in cgroups.present("quagga-node")}
+    return found | {name for name in network.present() if name.startswith("node")}
+
+
+def directory(name: str) -> Path:
+    """Where a node keeps its files while it lives; not under /run, which may be small."""
+    return cache.directory() / "nodes" / name
+
+
+def kubelet_configuration(name: str, credentials: control.Kubelet, etc: Path) -> dict[str, Any]:
+    """The kubelet's configuration file."""
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(credentials.authority)},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(credentials.serving.certificate),
+        "tlsPrivateKeyFile": str(credentials.serving.key),
+        "cgroupDriver": "cgroupfs",
+        # A tree of its own: kubelets that share one delete each other's pods.
+        "cgroupRoot": f"/{_group(name)}",
+        "resolvConf": str(etc / "resolv.conf"),
+        "failSwapOn": False,
+        # Lowering it takes a capability that not every machine gives.
+        "oomScoreAdj": 0,
+        "makeIPTablesUtilChains": False,
+        # However full the machine is, the lab runs; its images are few.
+        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "50Mi"},
+        "imageGCHighThresholdPercent": 100,
+        "nodeStatusUpdateFrequency": "2s",
+        "serializeImagePulls": False,
+        "eventRecordQPS": 0,
+        "registryPullQPS": 0,
+    }
+
+
+def containerd_configuration(root: Path, etc: Path) -> str:
+    """The configuration of a containerd that has the programs of the unpacked packages."""
+    return f"""version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.internal.v1.opt"]
+[grpc]
+  address = "{CONTAINERD}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "docker.io/library/{pause.NAME}"
+  # A profile would be loaded into the machine's kernel.
+  disable_apparmor = true
+  # Where CAP_SYS_RESOURCE is not to be had.
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{root}/usr/lib/cni"
+    conf_dir = "{etc}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]
+    endpoint = ["http://{registry.ADDRESS}"]
+"""
+
+
+def pod_network(name: str) -> dict[str, Any]:
+    """A network for pods that do not use the host's: enough to run, not to leave the node or to route."""
+    subnet = f"10.244.{name.removeprefix('node')}.0/24"
+    return {
+        "cniVersion": "0.4.0",
+        "name": "pods",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                # A gateway would switch forwarding on, which is the router's to do.
+                "isGateway": False,
+                "ipam": {"type": "host-local", "ranges": [[{"subnet": subnet}]]},
+            }
+        ],
+    }
+
+
+def _furniture(name: str, address: str, credentials: control.Kubelet) -> dict[str, Any]:
+    """What `init` needs to know."""
+    home, lab = directory(name), state.current()
+    contents = {"/etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{address} {name}\n"}
+    contents |= {f"/proc/sys/{key}": f"{value}\n" for key, value in KERNEL.items()}
+    files = {path: _own_file(home / "files", path, content) for path, content in contents.items()}
+    kubelet = [
+        kubebuild.program("kubelet"),
+        f"--config={home}/etc/kubelet.json",
+        f"--kubeconfig={credentials.kubeconfig}",
+        f"--hostname-override={name}",
+        f"--node-ip={address}",
+        "--container-runtime=remote",
+        f"--container-runtime-endpoint=unix://{CONTAINERD}",
+        f"--pod-infra-container-image=docker.io/library/{pause.NAME}",
+        "--volume-plugin-dir=/var/lib/kubelet/plugins-volume",
+    ]
+    programs = {
+        "containerd": [packages.tool("containerd"), "--config", f"{home}/etc/containerd.toml"],
+        "kubelet": kubelet,
+    }
+    return {
+        "hostname": name,
+        "pid_file": str(hosts.pid_file(name)),
+        "keep": [str(cache.directory()), str(lab.directory)],
+        "directories": {path: str(home / "own" / path.strip("/")) for path in OWN},
+        "files": files | {"/etc/ld.so.cache": str(enclosure.libraries())},
+        "programs": [
+            {"argv": argv, "log": str(lab.logs / f"{name}-{program}.log")}
+            for program, argv in programs.items()
+        ],
+    }
+
+
+def _own_file(files: Path, path: str, content: str) -> str:
+    file = files / path.strip("/").replace("/", "-")
+    file.write_text(content)
+    return str(file)
+
+
+def _group(name: str) -> str:
+    return f"quagga-{name}"
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")

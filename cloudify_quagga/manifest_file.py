@@ -11,11 +11,26 @@ import jinja2.sandbox
 import yaml
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model.document import plain
+from cloudify_quagga.model.document import MOST_VALUES, plain
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.sentence import legible
 
 LONGEST = 4 * 1024 * 1024
+
+# A template is its author's program: besides jinja2's own, these are what expressions and filters raised when
+# hundreds of thousands of random ones were tried.
+_RAISED_BY_TEMPLATES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 def rendered(path: str, text: str, variables: Mapping[str, Any]) -> str:
@@ -34,16 +49,7 @@ def rendered(path: str, text: str, variables: Mapping[str, Any]) -> str:
         return environment.from_string(text).render(variables)
     except jinja2.TemplateSyntaxError as error:
         raise Refused(path, "the template", f"is refused at line {error.lineno}: {_words(error)}") from error
-    except (
-        jinja2.TemplateError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        # A template is the author's program: these are what its expressions raise.
+    except _RAISED_BY_TEMPLATES as error:
         raise Refused(path, "the template", f"cannot be rendered: {_words(error)}") from error
 
 
@@ -90,6 +96,14 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        # Each merge key can double what the one before it held.
+        if len(node.value) > MOST_VALUES:
+            raise yaml.constructor.ConstructorError(
+                None, None, "a merge key makes it too large", node.start_mark
+            )
 
 
 _OWN = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")

@@ -161,6 +161,12 @@ def test_without_variables_braces_mean_nothing() -> None:
         ("{{ l.append(1) }}", "cannot be rendered: "),
         ("{% include '/etc/passwd' %}", "cannot be rendered: "),
         ("{{ " + "(" * 5000 + ")" * 5000 + " }}", ""),
+        ("{{ cycler() }}", "cannot be rendered: at least one item"),
+        ("{{ 'a' * 10 ** 13 }}", "cannot be rendered: MemoryError"),
+        (
+            "{% for i in [1] %}" * 30 + "{% endfor %}" * 30,
+            "cannot be rendered: too many statically nested blocks",
+        ),
         ("{% for i in range(10 ** 9) %}x{% endfor %}", "cannot be rendered: Range too big"),
     ],
 )
@@ -201,6 +207,9 @@ def test_merge_keys_and_aliases() -> None:
 
 
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+MERGES = "a0: &a0 {k: x}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: x}}\n" for n in range(1, 60)
+)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +232,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n i
         ("a: &a [*a]", "f: a dict is nested deeper than 100 levels"),
         ("[" * 5000, "f: the file is nested too deep to be read"),
         (BOMB, "f: a dict holds more than 100000 values"),
+        (MERGES, "f: the file is no YAML at line 1"),
     ],
 )
 def test_files_that_are_refused(text: str, said: str) -> None:

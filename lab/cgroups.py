@@ -27,16 +27,10 @@ class Hierarchy:
 
 
 def hierarchies(mounts: str) -> list[Hierarchy]:
-    """The hierarchies that containers are put into, given what is mounted.
-
-    Beside version 1 a mounted version 2 has no controllers and stays out of it.
-    """
+    """Every hierarchy that is mounted; version 1 may have version 2 beside it, without controllers."""
+    versions = {"cgroup": 1, "cgroup2": 2}
     lines = [line.split() for line in mounts.splitlines()]
-    of_kind = {
-        kind: [Hierarchy(Path(target), version) for _, target, found, *_ in lines if found == kind]
-        for kind, version in (("cgroup", 1), ("cgroup2", 2))
-    }
-    return of_kind["cgroup"] or of_kind["cgroup2"][:1]
+    return [Hierarchy(Path(target), versions[kind]) for _, target, kind, *_ in lines if kind in versions]
 
 
 def create(name: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 LAST_LINES = 4
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x4000000, 0x8000000, 0x20000000
-MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1 << 12, 1 << 14, 1 << 18, 1 << 20
+MS_BIND, MS_REC, MS_SLAVE, MS_SHARED = 1 << 12, 1 << 14, 1 << 19, 1 << 20
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -40,7 +40,8 @@ def main() -> NoReturn:
 
 def _furnish(node: dict[str, Any]) -> None:
     """Mount what the node has of its own, in a mount namespace that ends with it."""
-    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    # What the machine unmounts is not held on to; what the node mounts stays in it.
+    _mount(None, "/", None, MS_REC | MS_SLAVE)
     # Held open: a directory that is covered has no path any more, but can still be mounted elsewhere.
     kept = {path: _open(path) for path in ["/sys/fs/cgroup", *node["keep"]]}
     own = {path: _open(source) for path, source in node["directories"].items()}

@@ -58,6 +58,8 @@ def up(name: str) -> None:
         [sys.executable, "-I", str(Path(__file__).with_name("init.py")), str(home / "etc/node.json")],
         log=state.current().logs / f"{name}.log",
         netns=network.namespace(name),
+        # Else the kubelet looks for a cloud's metadata server for five seconds.
+        env={"AWS_EC2_METADATA_DISABLED": "true"},
     )
     process.wait_until(
         lambda: name in control.ready_nodes(), f"{name} is not Ready", READY_WITHIN, daemons=[name]
@@ -74,12 +76,12 @@ def down(name: str) -> None:
         shutil.rmtree(directory(name))
 
 
-def left() -> set[str]:
+def left() -> list[str]:
     """The nodes of which anything is left, running or not."""
     found = {path.name for path in directory("").glob("node*")}
     found |= {name for name in state.current().daemons() if re.fullmatch("node[0-9]+", name)}
     found |= {name.removeprefix("quagga-") for name in cgroups.present("quagga-node")}
-    return found | {name for name in network.present() if name.startswith("node")}
+    return sorted(found | {name for name in network.present() if name.startswith("node")})
 
 
 def directory(name: str) -> Path:

@@ -18,7 +18,11 @@ def test_every_hierarchy_of_version_1_is_used() -> None:
         Hierarchy(Path("/sys/fs/cgroup/systemd"), 1),
     ]
     assert cgroups.hierarchies(V1) == expected
-    assert cgroups.hierarchies(UNIFIED + V1) == expected
+
+
+def test_version_2_beside_version_1_is_not_forgotten() -> None:
+    beside = Hierarchy(Path("/sys/fs/cgroup/unified"), 2)
+    assert cgroups.hierarchies(UNIFIED + V1) == [beside, *cgroups.hierarchies(V1)]
 
 
 def test_version_2_is_used_where_it_is_alone() -> None:

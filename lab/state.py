@@ -61,8 +61,10 @@ class State:
                 entry.unlink()
 
     def remove(self) -> None:
-        """Remove the directory; to be called by the lock's holder."""
-        shutil.rmtree(self.directory)
+        """Remove the directory at one stroke; its caller holds the lock and gives it up by this."""
+        doomed = self.directory.with_name(f".{self.directory.name}.{os.getpid()}")
+        self.directory.rename(doomed)
+        shutil.rmtree(doomed)
 
     @contextmanager
     def lock(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:

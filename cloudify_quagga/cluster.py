@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
+from kubernetes.client import Configuration
+from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import (
     ConfigException,
     load_incluster_config,
@@ -41,6 +41,7 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
 # A server that is overloaded says when to come back; this is for those that do not say.
 RETRY_SECONDS = 5
+_FINE = range(200, 300)
 _BUSY = (429, 500, 502, 503, 504)
 _LONG = 600
 
@@ -70,9 +71,7 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
             "says no way to the cluster; name a kubeconfig in client_config.configuration.manager_file_path, "
             "or connect the node to one that has kubernetes_info",
         )
-    # The orchestrator retries, and knows better when.
-    configuration.retries = False
-    return Cluster(ApiClient(configuration))
+    return Cluster(configuration)
 
 
 @dataclass(frozen=True)
@@ -153,14 +152,16 @@ class _Place:
 class Cluster:
     """One connection to one API server."""
 
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        # TLS, client certificates and proxies as the configuration has them.
+        self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._places: dict[tuple[str, str], _Place] = {}
 
     @property
     def address(self) -> str:
         """The API server's URL."""
-        return str(self._api.configuration.host)
+        return str(self._configuration.host)
 
     def version(self) -> str:
         """The API server's version; also the cheapest proof that it can be reached and knows us."""
@@ -315,35 +316,40 @@ class Cluster:
         seconds: float = ANSWER_SECONDS,
     ) -> Iterator[Any]:
         """The answer to one request, with every failure under way named by its remedy."""
-        headers = {
-            "Accept": "application/json, */*",
-            "Content-Type": APPLY if method == "PATCH" else "application/json",
-        }
-        # Not left to the client: version 36.0.0 looks for the token where its own loader does not put it.
-        authorization = self._api.configuration.get_api_key_with_prefix("authorization")
-        if authorization:
-            headers["Authorization"] = authorization
         response = None
         try:
-            response = self._api.call_api(
-                path,
+            response = self._pool.request(
                 method,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=(CONNECT_SECONDS, seconds),
+                f"{self.address}{path}" + (f"?{urlencode(query)}" if query else ""),
+                body=None if body is None else json.dumps(body),
+                headers=self._headers(method),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
+                preload_content=False,
+                # The orchestrator retries, and knows better when.
+                retries=False,
             )
+            if response.status not in _FINE:
+                raise _named(response, deed, self.address)
             yield response
-        except ApiException as error:
-            raise _named(error, deed, self.address) from error
+        except urllib3.exceptions.SSLError as error:
+            sentence = f"client_config: no TLS connection to {self.address}: {_plain(error)}"
+            raise PermanentError(sentence) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise Unavailable(
-                f"the API server at {self.address} cannot be reached: {_plain(error)}", RETRY_SECONDS
-            ) from error
+            sentence = f"the API server at {self.address} cannot be reached: {_plain(error)}"
+            raise Unavailable(sentence, RETRY_SECONDS) from error
         finally:
             if response is not None:
                 response.close()
+
+    def _headers(self, method: str) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json, */*",
+            "Content-Type": APPLY if method == "PATCH" else "application/json",
+            "User-Agent": "cloudify-quagga-plugin",
+        }
+        # Also renews a token that runs out.
+        authorization = self._configuration.get_api_key_with_prefix("authorization")
+        return headers | ({"Authorization": authorization} if authorization else {})
 
 
 class Absent(PermanentError):
@@ -379,35 +385,33 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         return
 
 
-def _named(error: ApiException, deed: _Deed, address: str) -> Exception:
+def _named(response: urllib3.BaseHTTPResponse, deed: _Deed, address: str) -> Exception:
     """The API server's refusal as one of our errors, by its status code."""
-    said = _said(error)
-    server = f"the API server at {address}"
-    if error.status in _BUSY:
-        sentence = f"{server} could not {deed} just now ({error.status}: {said})"
-        return Unavailable(sentence, _retry_after(error))
+    code, said, server = response.status, _said(response), f"the API server at {address}"
+    if code in _BUSY:
+        sentence = f"{server} could not {deed} just now ({code}: {said})"
+        return Unavailable(sentence, _retry_after(response))
     kind, sentence = {
-        0: (PermanentError, f"client_config: no TLS connection to {address}: {said}"),
         401: (NotPermitted, f"client_config: {server} knows no such credentials (401 for {deed}: {said})"),
         403: (NotPermitted, f"{server} does not let us {deed} (403: {said})"),
         404: (Absent, f"{deed}: {said} (404)"),
         409: (Conflict, f"{deed}: {said} (409)"),
-    }.get(error.status, (PermanentError, f"{server} refuses to {deed} ({error.status}: {said})"))
+    }.get(code, (PermanentError, f"{server} refuses to {deed} ({code}: {said})"))
     return kind(sentence)
 
 
-def _said(error: ApiException) -> str:
+def _said(response: urllib3.BaseHTTPResponse) -> str:
     """What the API server itself gave as the reason."""
     try:
-        status = json.loads(error.body or "")
+        status = json.loads(response.data)
     except ValueError:
         status = {}
     said = status.get("message") if isinstance(status, dict) else None
-    return _plain(said or error.reason or "no reason given")
+    return _plain(said or response.reason or "no reason given")
 
 
-def _retry_after(error: ApiException) -> float:
-    said = (error.headers or {}).get("Retry-After", "")
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
+    said = response.headers.get("Retry-After", "")
     return float(said) if said.isdigit() else RETRY_SECONDS
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudify_quagga.cluster import Cluster, Manifest
+from cloudify_quagga.cluster import Cluster, Manifest, Right
 from cloudify_quagga.errors import Conflict
 from cloudify_quagga.names import DEPLOYMENT, DOMAIN, INSTANCE, MANAGED_BY, NAME, NODE, Identity
 
@@ -88,7 +88,12 @@ def of_instance(cluster: Cluster, identity: Identity, namespace: str | None = No
 
 
 def forgotten(cluster: Cluster, owner: Owner) -> list[Manifest]:
-    """The objects of the deployment's instances that nobody knows any more."""
+    """The objects of the deployment's instances that nobody knows any more.
+
+    Whoever may not list them could not make them either: somebody who only labels nodes needs no such right.
+    """
+    if not all(cluster.may(Right("list", *kind)) for kind in KINDS):
+        return []
     selector = {**OURS, DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
     return [found for found in _of_all_kinds(cluster, selector) if owner.forgot(Marks.of(found))]
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import subprocess
-from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from lab import LabError, cache, enclosure, packages, progress, registry
+from lab import LabError, cache, packages, progress, registry
+from lab.buildah import Buildah, call, follow
 
 # Part of every image's key: to be raised when the way of building changes what comes out.
 RECIPE = 1
 # Images in the cache that are not thrown away for newer ones.
 KEPT = 4
 IGNORED = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-LAST_LINES = 12
 _DEBIAN = re.compile(r"(?:docker\.io/)?(?:library/)?debian:(?P<suite>[a-z]+)(?:-slim)?")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 _STEP = re.compile(r"STEP (\d+)/(\d+): (.*)")
@@ -119,7 +116,7 @@ def _forget_old_ones(images: Path) -> None:
 def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:
     stores = [_base(suite) / "store" for suite in sorted(suites)]
     work = into / ".work"
-    buildah = _Buildah(work, work / "store", stores)
+    buildah = Buildah(work, work / "store", stores)
     context = work / "context"
     for file in files(directory):
         copy = context / file.relative_to(directory)
@@ -129,9 +126,10 @@ def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:
     with progress.step(f"image {name}", total=100) as step:
         settings = f"{work / 'apt.conf'}:/etc/apt/apt.conf.d/99machine:ro"
         options = ["--format=oci", "--layers=false", "--network=host", "--pull-never", f"--volume={settings}"]
-        for done in buildah.follow("bud", *options, "--tag=image", str(context)):
-            step.reach(done.percent * 0.8)
-            step.say(done.instruction)
+        for line in buildah.follow("bud", *options, "--tag=image", str(context)):
+            if match := _STEP.match(line):
+                step.reach(80 * (int(match[1]) - 1) / int(match[2]))
+                step.say(match[3])
         buildah.run("push", "image", f"oci:{into / 'oci'}:latest")
         step.reach(95)
         container = buildah.run("from", "--pull-never", "image").strip()
@@ -145,13 +143,15 @@ def _base(suite: str) -> Path:
 
 def _bootstrap(suite: str, into: Path) -> None:
     work = into / ".work"
-    buildah = _Buildah(work, into / "store", [])
+    buildah = Buildah(work, into / "store", [])
     mirror = packages.mirror()
-    with progress.step(f"Debian {suite}, base image"):
+    with progress.step(f"Debian {suite}, base image") as step:
         container = buildah.run("from", "scratch").strip()
         root = Path(buildah.run("mount", container).strip())
         root.chmod(0o755)
-        _call(["debootstrap", "--variant=minbase", suite, str(root), mirror.uri], mirror.environment)
+        debootstrap = ["debootstrap", "--variant=minbase", suite, str(root), mirror.uri]
+        for line in follow(debootstrap, mirror.environment):
+            step.say(line.removeprefix("I: ").rstrip(".\n"))
         for leftover in root.glob("var/cache/apt/archives/*.deb"):
             leftover.unlink()
         buildah.run("config", "--cmd", "bash", container)
@@ -163,83 +163,6 @@ def _bootstrap(suite: str, into: Path) -> None:
 
 def _apt_configuration() -> str:
     """How apt on this machine gets at its archives: proxies and how much it minds the clock."""
-    dumped = _call(["apt-config", "dump"], {})
+    dumped = call(["apt-config", "dump"], {})
     taken = re.compile(r"Acquire::(http|https|Retries|Check-)")
     return "".join(f"{line}\n" for line in dumped.splitlines() if taken.match(line))
-
-
-@dataclass(frozen=True)
-class Done:
-    """How far a build is."""
-
-    percent: float
-    instruction: str
-
-
-class _Buildah:
-    """buildah with a store, a configuration and a scratch directory of its own."""
-
-    def __init__(self, work: Path, store: Path, others: list[Path]) -> None:
-        scratch = work / "scratch"
-        scratch.mkdir(parents=True)
-        read_only = ", ".join(f'"{other}"' for other in others)
-        written = {
-            "storage.conf": f'[storage]\ndriver = "vfs"\nrunroot = "{work}/run"\ngraphroot = "{store}"\n'
-            f"[storage.options]\nadditionalimagestores = [{read_only}]\n",
-            # So that `debian` is docker.io's, without asking.
-            "registries.conf": 'unqualified-search-registries = ["docker.io"]\n',
-            "containers.conf": f'[network]\nnetwork_config_dir = "{scratch}"\n',
-            "policy.json": '{"default": [{"type": "insecureAcceptAnything"}]}\n',
-        }
-        for name, text in written.items():
-            (work / name).write_text(text)
-        self._policy = f"--signature-policy={work / 'policy.json'}"
-        self._environment = {
-            "CONTAINERS_STORAGE_CONF": str(work / "storage.conf"),
-            "CONTAINERS_REGISTRIES_CONF": str(work / "registries.conf"),
-            "CONTAINERS_CONF": str(work / "containers.conf"),
-            "BUILDAH_ISOLATION": "chroot",
-            "TMPDIR": str(scratch),
-        }
-
-    def run(self, command: str, *arguments: str) -> str:
-        """Run one of buildah's commands and return what it printed."""
-        return _call(self._argv(command, arguments), self._environment)
-
-    def follow(self, command: str, *arguments: str) -> Iterator[Done]:
-        """Run a build and say how far it is."""
-        last: deque[str] = deque(maxlen=LAST_LINES)
-        with subprocess.Popen(
-            self._argv(command, arguments),
-            env=packages.environment() | self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            for line in process.stdout or ():
-                last.append(line)
-                if step := _STEP.match(line):
-                    yield Done(100 * (int(step[1]) - 1) / int(step[2]), step[3])
-        if process.returncode:
-            raise LabError(f"buildah could not build the image; it ended with:\n{''.join(last).rstrip()}")
-
-    def _argv(self, command: str, arguments: tuple[str, ...]) -> list[str]:
-        policy = [self._policy] if command in ("bud", "commit", "from", "push") else []
-        return enclosure.enter(["buildah", command, *policy, *arguments])
-
-
-def _call(argv: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        argv,
-        env=packages.environment() | environment,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = "\n".join((done.stderr or done.stdout).splitlines()[-LAST_LINES:])
-        raise LabError(f"{' '.join(argv[:2])} failed: {last}")
-    return done.stdout

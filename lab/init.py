@@ -26,16 +26,16 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def main() -> NoReturn:
     """Become the parent half; the child is the node."""
     node = json.loads(Path(sys.argv[1]).read_text())
-    # Opened now: the halves share their mounts, and the child soon covers /run.
-    pid_file = Path(node["pid_file"]).open("w")  # noqa: SIM115 - open for as long as the node lives
-    _checked(_LIBC.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
+    # Only children are in the new one.
+    _checked(_LIBC.unshare(CLONE_NEWPID), "unshare")
     child = os.fork()
     if child == 0:
         _checked(_LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+        _checked(_LIBC.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC), "unshare")
         _furnish(node)
         _live(node["programs"])
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
-    print(child, end="", file=pid_file, flush=True)
+    Path(node["pid_file"]).write_text(str(child))
     _, status = os.waitpid(child, 0)
     sys.exit(os.waitstatus_to_exitcode(status) & 0x7F)
 

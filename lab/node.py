@@ -71,6 +71,7 @@ def down(name: str) -> None:
     process.stop(name)
     # A node whose parent half was killed a moment ago may still be ending.
     process.end(process.inside(network.namespace(name)), grace=0.0)
+    hosts.pid_file(name).unlink(missing_ok=True)
     cgroups.remove(_group(name))
     if directory(name).exists():
         shutil.rmtree(directory(name))

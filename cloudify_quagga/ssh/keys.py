@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from cloudify_quagga.errors import Refused
 from cloudify_quagga.model.ssh import Ssh
 
 _KNOWN = "an Ed25519, ECDSA or RSA key is needed"
+_OPENSSH = b"BEGIN OPENSSH PRIVATE KEY"
+_MAGIC = b"openssh-key-v1\0"
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -57,9 +61,14 @@ def _opened(settings: Ssh, data: bytes, place: str, shown: str) -> paramiko.PKey
 
 
 def _loaded(settings: Ssh, data: bytes, place: str, shown: str) -> _Private:
+    passphrase = _passphrase(settings, shown) if _encrypted(data) else None
     try:
-        loaded = _decrypted(settings, data, shown)
+        loaded = _parse(data, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
+        if passphrase is not None:
+            raise Refused(
+                settings.place("key_passphrase"), "the passphrase", f"does not open {shown}"
+            ) from None
         raise Refused(place, shown, f"holds no private key that can be used; {_KNOWN}{_hint(data)}") from None
     if isinstance(loaded, ec.EllipticCurvePrivateKey) and not isinstance(loaded.curve, _CURVES):
         raise Refused(place, shown, f"is a key on the curve {loaded.curve.name}, which SSH does not know")
@@ -68,22 +77,28 @@ def _loaded(settings: Ssh, data: bytes, place: str, shown: str) -> _Private:
     return loaded
 
 
-def _decrypted(settings: Ssh, data: bytes, shown: str) -> object:
-    try:
-        return _parse(data, None)
-    except TypeError:
-        # This is how cryptography says that the key is encrypted.
-        place = settings.place("key_passphrase")
+def _passphrase(settings: Ssh, shown: str) -> bytes:
     if settings.key_passphrase is None:
-        raise Refused(place, "nothing", f"opens {shown}, which has a passphrase; give it, by get_secret")
+        right = f"opens {shown}, which has a passphrase; give it, by get_secret"
+        raise Refused(settings.place("key_passphrase"), "nothing", right)
+    return settings.key_passphrase.reveal().encode()
+
+
+def _encrypted(data: bytes) -> bool:
+    """Whether the key has a passphrase, which each form of key says openly."""
+    if _OPENSSH not in data:
+        return b"ENCRYPTED" in data
+    lines = [line.strip() for line in data.splitlines() if line.strip() and not line.startswith(b"-")]
     try:
-        return _parse(data, settings.key_passphrase.reveal().encode())
-    except ValueError:
-        raise Refused(place, "the passphrase", f"does not open {shown}") from None
+        blob = base64.b64decode(b"".join(lines))
+    except binascii.Error:
+        return False
+    # The name of the cipher is the first field: four bytes of length, and the name.
+    return blob.startswith(_MAGIC) and not blob.startswith(_MAGIC + b"\0\0\0\x04none")
 
 
 def _parse(data: bytes, passphrase: bytes | None) -> object:
-    if b"BEGIN OPENSSH PRIVATE KEY" in data:
+    if _OPENSSH in data:
         return serialization.load_ssh_private_key(data, passphrase)
     return serialization.load_pem_private_key(data, passphrase)
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from cloudify_quagga import kubeconfig as described
-from cloudify_quagga.errors import NotPermitted, Refused
+from cloudify_quagga.errors import PermanentError, Refused
 from cloudify_quagga.model.secret import Secret
 from cloudify_quagga.model.ssh import Ssh
 from cloudify_quagga.ssh.remote import Files
@@ -97,7 +97,7 @@ def _first(settings: Ssh, files: Files, paths: list[str]) -> tuple[str, bytes]:
     )
 
 
-class NoKubeconfig(NotPermitted):
+class NoKubeconfig(PermanentError):
     """The master has no kubeconfig where it was looked for, or none that the user may read."""
 
 

@@ -159,9 +159,11 @@ class _Login:
 
     def refused(self) -> NotPermitted:
         """What to say when everything was tried."""
-        wants = f"; it wants {' or '.join(self._wants)}" if self._wants else ""
+        wants = (
+            f"it wants {' or '.join(self._wants)}" if self._wants else "see that user's authorized_keys there"
+        )
         return NotPermitted(
-            f"{self._settings.address} does not let us in with {' and '.join(self._tried)}{wants}"
+            f"{self._settings.address} does not let us in with {' and '.join(self._tried)}; {wants}"
         )
 
     def _try(self, what: str, method: Callable[[], list[str]]) -> bool:

@@ -232,6 +232,11 @@ def _set_variables(container: dict[str, Any], env: Sequence[EnvVariable]) -> Non
     """A variable that the container already has gets the new value in its place: others may refer to it."""
     named = {one.name: one.manifest() for one in env}
     present = container.get("env") or []
+    if not isinstance(present, list):
+        # Not shown: it holds the values of variables.
+        raise Refused(
+            "containers.env", f"a {type(present).__name__}", "stands where a list of variables has to be"
+        )
     kept = [named.pop(_variable_name(one), one) for one in present]
     container["env"] = [*kept, *named.values()]
 

@@ -334,6 +334,21 @@ def test_a_variable_that_is_there_gets_the_new_value_in_its_place() -> None:
     assert container["securityContext"] == {"privileged": True}
 
 
+@pytest.mark.parametrize("env", [{"A": "geheim"}, 7, "A=geheim"])
+def test_variables_cannot_be_added_to_what_is_no_list(env: object) -> None:
+    pod = manifest("Pod", spec={"containers": [{"name": "c", "env": env}]})
+    said = sentence(lambda: made(config=pod, env={"B": "1"}))
+    assert said.endswith(" stands where a list of variables has to be")
+    assert "geheim" not in said
+    assert made(config=pod) == [pod]
+
+
+def test_a_lists_entries_that_are_none_stay() -> None:
+    pod = manifest("Pod", spec={"containers": [{"name": "c", "env": [None, "x", {"value": "y"}]}, "d"]})
+    (found,) = made(config=pod, env={"B": "1"})
+    assert found["spec"]["containers"][0]["env"] == [None, "x", {"value": "y"}, {"name": "B", "value": "1"}]
+
+
 def test_generated_from_image_port_and_replicas() -> None:
     assert generated(port=80, target_port=8080, replicas=2, env={"A": "1"}) == [
         {
@@ -436,6 +451,7 @@ def test_equals_stay_as_their_author_ordered_them() -> None:
     assert [one["metadata"]["name"] for one in found] == names
 
 
+CONTAINER = st.fixed_dictionaries({"name": st.just("c"), "env": st.deferred(lambda: JSON)})
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -448,7 +464,7 @@ SHAPES = st.fixed_dictionaries(
         "kind": st.sampled_from(["Pod", "List", "Deployment"]) | JSON,
         "metadata": st.just({"name": "x"}) | st.fixed_dictionaries({"name": JSON}) | JSON,
         "items": st.lists(st.just(manifest("Pod")) | JSON, max_size=2),
-        "spec": st.fixed_dictionaries({"containers": JSON, "template": JSON}) | JSON,
+        "spec": st.fixed_dictionaries({"containers": st.lists(CONTAINER) | JSON, "template": JSON}) | JSON,
         "template": st.fixed_dictionaries({"spec": st.fixed_dictionaries({"containers": st.lists(JSON)})}),
     },
 )

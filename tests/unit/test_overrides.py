@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cloudify_quagga import override_syntax
 from cloudify_quagga.errors import Refused
+from cloudify_quagga.model.document import MOST_VALUES
 from cloudify_quagga.overrides import NotFound, apply, parse, parse_all
 from tests.unit.refusals import checked
 
@@ -365,6 +366,39 @@ def test_a_substituted_value_without_end_is_refused() -> None:
     for _ in range(60):
         wide = [wide, wide]
     assert "holds more than" in refusal("['x']=@{n, p}", {}, Found({"n": {"p": wide}}))
+
+
+def test_what_is_as_large_as_allowed_is_taken() -> None:
+    most = MOST_VALUES - 1
+    assert len(assigned("@{n, p}", Found({"n": {"p": [0] * most}}))) == most
+    assert "holds more than" in refusal("['x']=@{n, p}", {}, Found({"n": {"p": [0] * (most + 1)}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("['x']" * 100 + "=1", "is refused at column 6: ['x'] is a text and has no 'x'"),
+        ("['x']" * 101 + "=1", "is refused at column 501: there are more than 100 subscripts"),
+        (
+            "['x']=[" + "@{n, p}," * 100 + "?]",
+            "is refused at column 808: a value is a JSON or Python literal",
+        ),
+        (
+            "['x']=[" + "@{n, p}," * 101 + "?]",
+            "is refused at column 808: there are more than 100 substitutions",
+        ),
+        ("['x']=" + "[" * 50 + "?", "is refused at column 57: a value is a JSON or Python literal"),
+        (
+            "['x']=" + "[" * 51 + "?",
+            "is refused at column 57: lists and maps are nested deeper than 50 levels",
+        ),
+        ("['x'][@{n, true}]=1", "is refused at column 7: the substitution is a boolean; a subscript is"),
+        ("['x']=@{n, list, " + "9" * 10_000 + "}", "is refused at column 7: n.list has no '999"),
+    ],
+)
+def test_limits(text: str, said: str) -> None:
+    found = Found({"n": {"p": 1, "true": True, "list": [0]}})
+    assert refusal(text, {"x": "x"}, found).startswith(said)
 
 
 def test_a_string_cannot_be_blown_up() -> None:

@@ -1,0 +1,105 @@
+"""What a pod's status is understood to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloudify_quagga.lifecycle import pods
+
+
+def pod(
+    state: dict[str, Any] | None = None, last: dict[str, Any] | None = None, **status: Any
+) -> dict[str, Any]:
+    container = {"state": state or {}, "lastState": last or {}}
+    return {
+        "metadata": {
+            "name": "router-1",
+            "annotations": {"quagga.cloudify.co/config-hash": "0123456789abcdef"},
+        },
+        "spec": {"nodeName": "node1"},
+        "status": {"containerStatuses": [container], **status},
+    }
+
+
+def ended(message: str | None = None, code: int = 0, reason: str = "Completed") -> dict[str, Any]:
+    return {"terminated": {"message": message, "exitCode": code, "reason": reason}}
+
+
+RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [
+        pytest.param(pod(ended("stopped: 0 routes left (1000 withdrawn in 0.41 s)")), None, id="orderly"),
+        pytest.param(pod(ended("refused: interfaces[1]: ...", 64, "Error")), None, id="refused"),
+        pytest.param(pod({"waiting": {"reason": "ContainerCreating"}}), None, id="never ran"),
+        pytest.param(pod(ended(None, 137, "Error")), "its last word was: Error (exit code 137)", id="killed"),
+        pytest.param(pod(ended("failed: 3 routes left: ...", 1)), "its last word was: failed", id="failed"),
+        # What an earlier container said does not count for the one that runs.
+        pytest.param(
+            pod(RUNNING, ended("stopped: 0 routes left")), "it went without a last word", id="vanished"
+        ),
+        pytest.param(
+            pod({"waiting": {"reason": "CrashLoopBackOff"}}, ended(None, 137, "OOMKilled")),
+            "its last word was: OOMKilled (exit code 137)",
+            id="killed and not yet restarted",
+        ),
+    ],
+)
+def test_what_a_pod_that_is_gone_may_have_left(gone: dict[str, Any], why: str | None) -> None:
+    told = pods.left_something(gone)
+    assert (told is None) if why is None else (told is not None and told.startswith(why))
+
+
+def test_a_refusal_is_heard_now_and_after_a_restart() -> None:
+    words = "refused: interfaces[1]: 'eth9' is not an interface of node1, which has eth0, eth1, lo"
+    assert pods.refusal(pod(ended(words, 64))) == words
+    assert pods.refusal(pod({"waiting": {"reason": "CrashLoopBackOff"}}, ended(words, 64))) == words
+    assert pods.refusal(pod(ended("failed: zebra does not answer", 1))) is None
+    assert pods.refusal(pod(RUNNING)) is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "told"),
+    [
+        (pod({"waiting": {"reason": "ContainerCreating"}}), None),
+        (pod(RUNNING), None),
+        (
+            pod({"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
+            "ErrImagePull: not found",
+        ),
+        (
+            pod(
+                conditions=[
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2"}
+                ]
+            ),
+            "Unschedulable: 0/2",
+        ),
+        (pod(phase="Failed", reason="Evicted", message="low on memory"), "Evicted: low on memory"),
+    ],
+)
+def test_why_a_pod_does_not_run(waiting: dict[str, Any], told: str | None) -> None:
+    assert pods.obstacle(waiting) == told
+
+
+def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
+    ready = pod(RUNNING, conditions=[{"type": "Ready", "status": "True"}])
+    assert pods.is_ready(ready)
+    ready["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not pods.is_ready(ready)
+
+
+def test_a_pod_without_status_says_nothing() -> None:
+    bare = {"metadata": {"name": "router-1"}, "spec": {}}
+    assert pods.name(bare) == "router-1"
+    assert pods.config_of(bare) == ""
+    assert pods.last_words(bare) is None
+    assert pods.left_something(bare) is None
+    assert pods.obstacle(bare) is None
+    assert not pods.is_ready(bare)
+    assert not pods.has_ended(bare)
+    assert not pods.has_log(bare)

@@ -451,8 +451,10 @@ def test_equals_stay_as_their_author_ordered_them() -> None:
     assert [one["metadata"]["name"] for one in found] == names
 
 
-CONTAINER = st.fixed_dictionaries({"name": st.just("c"), "env": st.deferred(lambda: JSON)})
-JSON = st.recursive(
+CONTAINER: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {"name": st.just("c"), "env": st.deferred(lambda: JSON)}
+)
+JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,

@@ -26,22 +26,19 @@ def hold(suite: Suite, manager_runs: bool, remembered: Iterable[KernelRoute] = (
     :param manager_runs: the daemon that writes to the kernel lives, so its own routes and objects are its to remove.
     :param remembered: the routes of before, for a daemon that died may have had them withdrawn.
     """
+    early = {twin(route) for route in remembered}
+    kernel.add(early)
     found = kernel.of_protocols(suite.protocols - {HELD})
     there = {(route.prefix, route.table) for route in found}
-    gone = [route for route in remembered if (route.prefix, route.table) not in there]
-    kept = [
-        twin(route)
-        for route in (*found, *gone)
-        if route.type != UNICAST or all(hop.device for hop in route.hops)
-    ]
-    kernel.add(kept)
+    twins = {twin(route) for route in found if _can_be_put_back(route)}
+    kernel.add(twins - early)
     if manager_runs:
-        return len(kept)
+        return len(early | twins)
     safe = {(route.prefix, route.table) for route in held()}
     kernel.remove(route for route in found if (route.prefix, route.table) in safe)
     if safe >= there:
         kernel.remove_nexthops(suite.nexthop_protocol)
-    return len(kept)
+    return len(early | twins)
 
 
 def held() -> list[KernelRoute]:
@@ -59,3 +56,8 @@ def release() -> int:
 def twin(route: KernelRoute) -> KernelRoute:
     """The same way under our own number, where it stands behind what a daemon installs."""
     return replace(route, protocol=HELD, metric=_METRIC | (route.metric & 0xFFFF))
+
+
+def _can_be_put_back(route: KernelRoute) -> bool:
+    """A route whose nexthop object is being removed shows no way out."""
+    return route.type != UNICAST or all(hop.device for hop in route.hops)

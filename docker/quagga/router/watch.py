@@ -49,6 +49,9 @@ class Watch:
 
     def run(self, seconds: float, signals: Signals) -> None:
         """Start everything and keep it running; ends by an exception only."""
+        for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
+            say(f"set {change}")
+        self._hold()
         self._bring_up()
         while True:
             self._daemons.reap()
@@ -59,13 +62,13 @@ class Watch:
             cost = time.monotonic() - began
             signals.wait(self._pause(seconds, quiet, cost))
 
-    def _bring_up(self) -> None:
-        """Start the daemons that do not run and hand them the configuration, while every route stays."""
-        for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
-            say(f"set {change}")
+    def _hold(self) -> None:
         kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._remembered)
         if kept:
             say(f"keeping {kept} routes while the daemons start")
+
+    def _bring_up(self) -> None:
+        """Start the daemons that do not run and hand them the configuration."""
         self._daemons.start_missing()
         if self._daemons.deaths:
             return
@@ -88,6 +91,8 @@ class Watch:
         began = time.monotonic()
         what = " and ".join(str(death) for death in deaths)
         self._last_error = what
+        # First of all: the routes of a daemon that died may be on their way out of the kernel.
+        self._hold()
         facts = {"last_error": what, "daemons": self._daemon_facts()}
         self._status.write(f"{what} and is being brought back", facts)
         for death in deaths:

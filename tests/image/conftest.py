@@ -1,0 +1,44 @@
+"""The image, built once, and what is thrown away after every test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import image
+from tests.image.container import Container, Node
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The image's root file system; nothing writes to it."""
+    return image.build(PROJECT / "docker" / "quagga", "quagga")
+
+
+@pytest.fixture
+def node(root: Path) -> Iterator[Node]:
+    """A node that no router has touched."""
+    made = Node(root)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(root: Path, node: Node, tmp_path: Path) -> Iterator[Callable[..., Container]]:
+    """Starts containers of the image on the node."""
+    made: list[Container] = []
+
+    def call(environment: Mapping[str, str] | None = None, **how: Any) -> Container:
+        folder = tmp_path / f"container{len(made)}"
+        folder.mkdir()
+        made.append(Container(root, folder, node, environment, **how))
+        return made[-1]
+
+    yield call
+    for container in made:
+        container.close()

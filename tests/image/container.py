@@ -1,0 +1,392 @@
+"""Nodes and containers as a test needs them: namespaces that processes hold, and that go with these processes.
+
+Nothing is named in /run/netns and nothing is mounted in the machine's own namespace, so that an interrupted test
+leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# Made in the container's own mount namespace; $1 is the root file system, $2 the folder of what is written to it.
+_ENTER = """
+set -e
+mount --make-rprivate /
+mkdir -p "$2/upper" "$2/work" "$2/merged"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"
+mount -t proc proc "$2/merged/proc"
+if [ "$3" = read-only ]; then mount --bind -o ro "$2/merged/proc/sys" "$2/merged/proc/sys"; fi
+mount -t tmpfs -o mode=755 dev "$2/merged/dev"
+for device in null zero full random urandom; do
+    touch "$2/merged/dev/$device"; mount --bind "/dev/$device" "$2/merged/dev/$device"
+done
+merged=$2/merged; shift 3; cd /
+exec chroot "$merged" /usr/bin/env -i "$@"
+"""
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Node:
+    """A network namespace with two interfaces and a neighbour behind each of them."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._holder = _hold_namespace()
+        self._outside = _hold_namespace()
+        self.ip("link set lo up")
+        for number, (v4, v6) in enumerate(
+            (("10.200.0.11", "fd00:200::11"), ("172.16.0.254", "fd00:172::254"))
+        ):
+            self.ip(f"link add eth{number} type veth peer name peer{number} netns {self._outside.pid}")
+            self._ip_in(self._outside.pid, f"link set peer{number} up")
+            (self._sysctl(6, f"eth{number}", "accept_dad")).write("0")
+            self.ip(f"link set eth{number} up")
+            self.ip(f"address add {v4}/24 dev eth{number}")
+            self.ip(f"address add {v6}/64 dev eth{number}")
+        self.forward(4, "all", False)
+        self.forward(6, "all", False)
+
+    @property
+    def namespace(self) -> str:
+        """Where the network namespace is found."""
+        return f"/proc/{self._holder.pid}/ns/net"
+
+    def ip(self, words: str) -> str:
+        """Run the image's ip(8) on this node."""
+        return self._ip_in(self._holder.pid, words)
+
+    def run(self, *argv: str, given: str | None = None) -> str:
+        """Run a program of the image on this node, outside of any container."""
+        return _in_network(self._holder.pid, self._root, list(argv), given)
+
+    def route(self, words: str) -> None:
+        """Change a route as a person on the node would."""
+        self.ip(f"{'-6 ' if ':' in words else ''}route {words}")
+
+    def routes(self, *protocols: int) -> list[str]:
+        """Destinations of the routes with these protocol numbers, of both IP versions."""
+        return sorted(
+            entry["dst"]
+            for version in (4, 6)
+            for entry in json.loads(self.ip(f"-{version} -N -j route show table all") or "[]")
+            if int(entry.get("protocol", 0)) in protocols
+        )
+
+    def everything(self) -> dict[str, str]:
+        """All that a router could have changed on the node."""
+        shown = {
+            words: self.ip(words)
+            for words in (
+                "-N route show table all",
+                "-6 -N route show table all",
+                "-N nexthop show",
+                "rule show",
+                "-6 rule show",
+                "link show",
+                "address show",
+            )
+        }
+        return {**shown, "sysctls": "\n".join(f"{path} {value}" for path, value in self.sysctls().items())}
+
+    def sysctls(self) -> dict[str, str]:
+        """Every sysctl of the network namespace that is a setting."""
+        script = "cd /proc/sys/net && grep -r '' ipv4 ipv6 core 2>/dev/null || true"
+        lines = _enter(self._holder.pid, ["sh", "-c", script]).splitlines()
+        found = dict(line.partition(":")[::2] for line in lines)
+        return {
+            path: value
+            for path, value in sorted(found.items())
+            if "/neigh/" not in path and "/inet_peer" not in path
+        }
+
+    def forwards(self, version: int, interface: str = "all") -> bool:
+        """The forwarding sysctl."""
+        return self._sysctl(version, interface).read() == "1"
+
+    def forward(self, version: int, interface: str, on: bool) -> None:
+        """Set the forwarding sysctl."""
+        self._sysctl(version, interface).write(str(int(on)))
+
+    def table(self, version: int = 4) -> str:
+        """The kernel's routes as one read of a file: fast enough to miss nothing."""
+        name = "route" if version == 4 else "ipv6_route"
+        return Path(f"/proc/{self._holder.pid}/net/{name}").read_text()
+
+    def close(self) -> None:
+        """Give both namespaces back."""
+        for holder in (self._holder, self._outside):
+            holder.communicate()
+
+    def _sysctl(self, version: int, interface: str, name: str = "forwarding") -> _Sysctl:
+        return _Sysctl(self._holder.pid, f"/proc/sys/net/ipv{version}/conf/{interface}/{name}")
+
+    def _ip_in(self, pid: int, words: str) -> str:
+        return _in_network(pid, self._root, ["ip", *words.split()], None)
+
+
+class _Sysctl:
+    """One file of /proc/sys/net, as the processes of a network namespace see it."""
+
+    def __init__(self, pid: int, path: str) -> None:
+        self._pid, self._path = pid, path
+
+    def read(self) -> str:
+        return _enter(self._pid, ["cat", self._path]).strip()
+
+    def write(self, value: str) -> None:
+        _enter(self._pid, ["sh", "-c", 'printf %s "$1" > "$2"', "sh", value, self._path])
+
+
+class Container:
+    """The image's command as PID 1, with a file system that is thrown away, and the node's network."""
+
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        node: Node,
+        environment: Mapping[str, str] | None = None,
+        frr_conf: str | None = None,
+        command: Sequence[str] = ("bash", "/root/start.sh"),
+        read_only_sysctls: bool = False,
+    ) -> None:
+        self.node = node
+        self._upper = folder / "upper"
+        self._mounted = self._upper / "etc" / "quagga-router" / "frr.conf"
+        if frr_conf is not None:
+            self.mount(frr_conf)
+        self._log = (folder / "log").open("w+")
+        settings = {"TERMINATION_LOG": "/run/last-words", "QUAGGA_NODE": "node1", **(environment or {})}
+        entering = [
+            "nsenter",
+            f"--net={node.namespace}",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--",
+        ]
+        mode = "read-only" if read_only_sysctls else "writable"
+        self.began = time.monotonic()
+        self._process = subprocess.Popen(
+            [
+                *entering,
+                *("sh", "-c", _ENTER, "sh", str(root), str(folder), mode),
+                *(_PATH, *(f"{name}={value}" for name, value in settings.items()), *command),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def mount(self, frr_conf: str) -> None:
+        """What the kubelet does with a ConfigMap."""
+        self._mounted.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._mounted.with_suffix(".new")
+        draft.write_text(frr_conf)
+        os.replace(draft, self._mounted)
+
+    @property
+    def log(self) -> str:
+        """Everything that it printed so far."""
+        return Path(self._log.name).read_text(errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The termination message."""
+        path = self._upper / "run" / "last-words"
+        return path.read_text() if path.exists() else ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What the router says of itself; empty before it has said anything."""
+        path = self._upper / "run" / "quagga" / "status.json"
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    @property
+    def ready(self) -> bool:
+        """What the readiness probe sees."""
+        written = self._upper / "run" / "quagga" / "status.json"
+        # What is removed from the image's layer stands in the upper one as a device, which is no file.
+        return written.exists() and not (self._upper / "run" / "quagga" / "unready").is_file()
+
+    @property
+    def ended(self) -> bool:
+        """PID 1 has gone."""
+        return self._process.poll() is not None
+
+    def pids(self, name: str) -> list[int]:
+        """Processes of this name inside, by their numbers outside."""
+        inside = os.readlink(f"/proc/{self.pid}/ns/pid")
+        return [pid for pid in _processes() if _namespace(pid) == inside and _name(pid) == name]
+
+    @property
+    def pid(self) -> int:
+        """PID 1, as it is called outside."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return int(children[0])
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run something inside, as `kubectl exec` does."""
+        entering = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd"]
+        return subprocess.run(
+            [*entering, "/usr/bin/env", "-i", _PATH, *argv],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    def await_ready(self, seconds: float = 20) -> Container:
+        """Wait until the probe says yes."""
+        await_that(lambda: self.ready or self.ended, seconds, self)
+        assert not self.ended, self.log
+        return self
+
+    def await_end(self, seconds: float = 20) -> int:
+        """Wait until PID 1 has ended; returns its exit status."""
+        await_that(lambda: self.ended, seconds, self)
+        return int(self._process.returncode)
+
+    def stop(self) -> tuple[int, float]:
+        """End it as the kubelet does; returns the exit status and the seconds that it took."""
+        began = time.monotonic()
+        os.kill(self.pid, signal.SIGTERM)
+        status = self.await_end(40)
+        return status, time.monotonic() - began
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory is short: PID 1 and with it everything inside."""
+        if not self.ended:
+            os.kill(self.pid, signal.SIGKILL)
+            self.await_end()
+
+    def close(self) -> None:
+        """Make sure that nothing is left of it."""
+        if not self.ended:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+class Poller:
+    """Reads the kernel's table again and again, and remembers what was absent in any reading."""
+
+    def __init__(self, node: Node, prefixes: Iterable[str]) -> None:
+        self._node = node
+        self._wanted: dict[int, set[str]] = {4: set(), 6: set()}
+        for prefix in prefixes:
+            version, line = _as_in_table(prefix)
+            self._wanted[version].add(line)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self.readings = 0
+        self.absences: list[tuple[float, int]] = []
+
+    def __enter__(self) -> Poller:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def absent(self) -> float:
+        """Seconds between the first and the last reading in which something was absent."""
+        return self.absences[-1][0] - self.absences[0][0] if self.absences else 0.0
+
+    def _poll(self) -> None:
+        while not self._end.is_set():
+            missing = sum(
+                len(wanted - _lines(self._node.table(version)))
+                for version, wanted in self._wanted.items()
+                if wanted
+            )
+            self.readings += 1
+            if missing:
+                self.absences.append((time.monotonic(), missing))
+
+
+def await_that(condition: Callable[[], bool], seconds: float, container: Container | None = None) -> None:
+    """Wait until something is so, for a bounded time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so after {seconds} s\n{container.log if container else ''}")
+        time.sleep(0.01)
+
+
+def _lines(table: str) -> set[str]:
+    """Destination and length of every route in /proc/net/route or /proc/net/ipv6_route."""
+    found = set()
+    for line in table.splitlines():
+        words = line.split()
+        if len(words) == 11:
+            found.add(f"{words[1]}/{words[7]}")
+        elif len(words) == 10:
+            found.add(f"{words[0]}/{words[1]}")
+    return found
+
+
+def _as_in_table(prefix: str) -> tuple[int, str]:
+    network = ipaddress.ip_network(prefix)
+    if network.version == 4:
+        address = network.network_address.packed[::-1].hex().upper()
+        return 4, f"{address}/{network.netmask.packed[::-1].hex().upper()}"
+    return 6, f"{network.network_address.packed.hex()}/{network.prefixlen:02x}"
+
+
+def _hold_namespace() -> subprocess.Popen[bytes]:
+    # It reads from a pipe that the test holds, so that it ends when the test does, however that comes about.
+    holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE)
+    own = os.readlink("/proc/self/ns/net")
+    await_that(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != own and _name(holder.pid) == "cat", 5)
+    return holder
+
+
+def _in_network(pid: int, root: Path, argv: list[str], given: str | None) -> str:
+    script = 'mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
+    return _enter(pid, ["unshare", "--mount", "sh", "-c", script, str(root), *argv], given)
+
+
+def _enter(pid: int, argv: list[str], given: str | None = None) -> str:
+    done = subprocess.run(
+        ["nsenter", f"--net=/proc/{pid}/ns/net", *argv],
+        input=given,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(argv)}: {done.stderr}")
+    return done.stdout
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,78 @@
+"""What somebody else changes on the node while a router runs is mended or reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.image.configurations import ENVIRONMENT, frr_conf, many, prefixes
+from tests.image.container import Container, Node, await_that
+
+EVERY_SECOND = {"QUAGGA_CHECK_SECONDS": "1"}
+
+
+def test_a_deleted_route_comes_back(node: Node, start: Callable[..., Container]) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.route("del 10.0.0.0/24")
+
+    await_that(lambda: node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"], 10, router)
+    router.await_ready()
+
+
+def test_deleted_nexthop_objects_come_back_with_their_routes(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    lines = [*many(20), "ipv6 route 2001:db8::/48 fd00:172::1"]
+    router = start(frr_conf=frr_conf(lines), environment=EVERY_SECOND).await_ready()
+
+    node.ip("nexthop flush proto 11")
+
+    await_that(lambda: set(node.routes(196)) == set(prefixes(lines)), 20, router)
+    router.await_ready()
+    assert router.stop()[0] == 0
+
+
+def test_a_route_that_nobody_wants_is_removed(node: Node, start: Callable[..., Container]) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.route("add 10.99.0.0/24 via 172.16.0.1 proto 196 metric 20")
+    node.route("add 2001:db8:99::/48 via fd00:172::1 proto 196 metric 20")
+
+    await_that(lambda: node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"], 10, router)
+    await_that(lambda: router.status["repairs"]["routes"] >= 2, 5, router)
+    await_that(lambda: router.status["routes"]["unexpected"] == [], 5, router)
+
+
+def test_forwarding_that_was_switched_off_is_switched_on(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.forward(4, "all", False)
+
+    await_that(lambda: node.forwards(4) and node.forwards(4, "eth1"), 10, router)
+    assert "behind our back" in router.log
+    assert router.stop()[0] == 0
+    assert node.everything() == before
+
+
+def test_an_interface_that_goes_down_and_up(node: Node, start: Callable[..., Container]) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.ip("link set eth1 down")
+    await_that(lambda: not router.ready, 10, router)
+    assert "2 of 2 routes are not in the kernel as wanted" in router.status["reason"]
+
+    node.ip("link set eth1 up")
+    router.await_ready()
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+
+
+def test_a_changed_file_is_reported(start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(1)), environment=EVERY_SECOND).await_ready()
+    applied = router.status["applied_hash"]
+
+    router.mount(frr_conf(many(2)))
+
+    await_that(lambda: not router.ready, 10, router)
+    assert router.status["applied_hash"] == applied != router.status["wanted_hash"]
+    assert router.status["reason"].startswith("the configuration was changed to ")

@@ -1,0 +1,196 @@
+"""A router from its first line of log to its last: it starts, says that it is ready, and takes everything back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.image.configurations import ENVIRONMENT, frr_conf, many, prefixes
+from tests.image.container import Container, Node, Poller, await_that
+
+EVERY_KIND = [
+    "ip route 10.0.0.0/24 172.16.0.1",
+    "ip route 10.4.0.0/24 eth1",
+    "ip route 10.10.0.0/24 172.16.0.1",
+    "ip route 10.10.0.0/24 172.16.0.2",
+    "ip route 10.10.0.0/24 172.16.0.3 10",
+    "ip route 192.0.2.0/24 blackhole",
+    "ip route 198.51.100.0/24 172.16.0.9 eth1 20",
+    "ipv6 route 2001:db8::/48 eth1",
+    "ipv6 route 2001:db8:1::/48 fe80::1 eth1",
+    "ipv6 route 2001:db8:2::/48 fd00:172::1",
+    "ipv6 route 2001:db8:3::/48 blackhole 20",
+]
+
+
+def test_the_environment_of_2017_makes_the_node_route(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+
+    router = start(ENVIRONMENT).await_ready()
+
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+    assert node.forwards(4)
+    assert node.forwards(4, "eth1")
+    assert not node.forwards(6)
+
+    status, _ = router.stop()
+
+    assert status == 0, router.log
+    assert router.last_words.startswith("stopped: 0 routes left (2 withdrawn in ")
+    assert node.everything() == before
+
+
+def test_every_kind_of_route_reaches_the_kernel_and_leaves_it(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    text = frr_conf(EVERY_KIND)
+
+    router = start(frr_conf=text).await_ready()
+
+    present = json.loads(node.ip("-j route show")) + json.loads(node.ip("-6 -j route show"))
+    ways = {entry["dst"]: entry for entry in present}
+    assert {hop["gateway"] for hop in ways["10.10.0.0/24"]["nexthops"]} == {"172.16.0.1", "172.16.0.2"}
+    assert ways["192.0.2.0/24"]["type"] == "blackhole"
+    assert ways["2001:db8:1::/48"]["gateway"] == "fe80::1"
+    assert ways["10.4.0.0/24"]["dev"] == "eth1"
+    assert set(prefixes(EVERY_KIND)) <= set(ways)
+    assert router.status["routes"] == {"wanted": 9, "installed": 9, "missing": [], "unexpected": []}
+    assert router.status["wanted_hash"] == router.status["applied_hash"]
+    assert router.status["applied_hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert router.status["forwarding"] == {"ipv4": True, "ipv6": True}
+
+    assert router.stop()[0] == 0
+    assert node.everything() == before
+
+
+def test_the_daemons_print_the_configuration_as_it_was_written(start: Callable[..., Container]) -> None:
+    text = frr_conf(EVERY_KIND, ipv6=False)
+    router = start(frr_conf=text).await_ready()
+
+    printed = router.run("vtysh", "-c", "show running-config").stdout.splitlines()
+
+    left_out = {"ip forwarding", "interface eth0", "interface eth1"}
+    written = [line for line in text.splitlines() if line not in left_out]
+    assert [line for line in printed if "route" in line] == EVERY_KIND
+    header = printed[printed.index("frr defaults traditional") : printed.index("!", 4)]
+    assert [line for line in header if not line.startswith("hostname")] == written[: written.index("!")]
+
+
+def test_the_environment_is_rendered_as_the_plugin_would(start: Callable[..., Container]) -> None:
+    router = start(ENVIRONMENT).await_ready()
+
+    lines = ["ip route 10.0.0.0/24 172.16.0.1", "ip route 10.10.0.0/24 172.16.0.1"]
+    text = frr_conf(lines, ipv6=False)
+    assert router.status["applied_hash"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_thousand_routes_come_in_and_go_out_in_time(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    lines = many(1000)
+    router = start(frr_conf=frr_conf(lines)).await_ready()
+
+    assert len(node.routes(196)) == 1000
+    status, seconds = router.stop()
+
+    assert status == 0, router.log
+    assert seconds < 2
+    assert router.last_words.startswith("stopped: 0 routes left (1000 withdrawn in ")
+    assert node.everything() == before
+
+
+def test_it_can_be_stopped_at_any_moment_of_its_start(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    text = frr_conf(many(300))
+    for line in (
+        "set net.ipv4",
+        "started zebra",
+        "started staticd",
+        "not ready: routes are being",
+        "of 300 routes are",
+    ):
+        router = start(frr_conf=text)
+        await_that(lambda line=line, router=router: line in router.log, 10, router)  # type: ignore[misc]
+
+        assert router.stop()[0] == 0, router.log
+        assert router.last_words.startswith("stopped: 0 routes left"), router.log
+        assert node.everything() == before
+
+
+def test_it_is_not_ready_before_it_has_said_so(start: Callable[..., Container], root: Path) -> None:
+    assert (root / "run" / "quagga" / "unready").exists()
+    router = start(ENVIRONMENT)
+
+    await_that(lambda: bool(router.status), 10, router)
+
+    assert not router.status["ready"]
+    assert router.status["reason"] == "the router is starting"
+    probe = ["sh", "-c", "! cat /run/quagga/unready"]
+    assert router.run(*probe).returncode == 1
+    router.await_ready()
+    assert router.run(*probe).returncode == 0
+    assert router.run("vtysh", "-d", "zebra", "-c", "show version").returncode == 0
+
+
+def test_it_listens_on_no_port(node: Node, start: Callable[..., Container]) -> None:
+    start(ENVIRONMENT).await_ready()
+
+    assert node.run("ss", "-Hlntu") == ""
+
+
+def test_children_that_nobody_waits_for_do_not_stay(start: Callable[..., Container]) -> None:
+    router = start({**ENVIRONMENT, "QUAGGA_CHECK_SECONDS": "1"}).await_ready()
+
+    router.run("sh", "-c", "(sleep 0.1; exit 3) &")
+
+    def zombies() -> list[str]:
+        states = router.run("sh", "-c", "grep -h ^State /proc/[0-9]*/status").stdout.splitlines()
+        return [state for state in states if "Z" in state]
+
+    await_that(lambda: not zombies(), 5, router)
+    assert len(router.pids("sleep")) == 0
+
+
+@pytest.mark.parametrize("next_hop", ["172.16.99.1", "192.0.2.1"])
+def test_a_route_that_cannot_be_installed_is_named(next_hop: str, start: Callable[..., Container]) -> None:
+    router = start({"INTERFACES": "eth1", "ROUTES": f"10.0.0.0/24 172.16.0.1,10.1.0.0/24 {next_hop}"})
+
+    await_that(lambda: "not in the kernel as wanted" in str(router.status.get("reason")), 20, router)
+
+    assert router.status["reason"].startswith(
+        f"1 of 2 routes are not in the kernel as wanted: 10.1.0.0/24 via {next_hop}; does node1 reach the next hop"
+    )
+    assert router.status["routes"] == {
+        "wanted": 2,
+        "installed": 1,
+        "missing": [f"10.1.0.0/24 via {next_hop}"],
+        "unexpected": [],
+    }
+    assert not router.ready
+    assert router.stop()[0] == 0
+
+
+def test_a_next_hop_behind_another_route_is_found(node: Node, start: Callable[..., Container]) -> None:
+    lines = ["ip route 10.0.0.0/24 172.16.0.1", "ip route 10.1.0.0/24 10.0.0.9"]
+
+    router = start(frr_conf=frr_conf(lines)).await_ready()
+
+    assert router.status["routes"]["installed"] == 2
+    assert node.routes(196) == ["10.0.0.0/24", "10.1.0.0/24"]
+
+
+def test_a_backup_route_counts_while_the_first_choice_is_away(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    lines = ["ip route 10.0.0.0/24 172.16.0.1", "ip route 10.0.0.0/24 10.200.0.1 10"]
+    router = start(frr_conf=frr_conf(lines), environment={"QUAGGA_CHECK_SECONDS": "1"}).await_ready()
+
+    with Poller(node, ["10.0.0.0/24"]) as poller:
+        node.ip("address del 172.16.0.254/24 dev eth1")
+        await_that(lambda: "10.200.0.1" in node.ip("route show 10.0.0.0/24"), 5)
+    assert poller.readings
+    await_that(lambda: router.status["routes"]["installed"] == 1 and router.ready, 10, router)

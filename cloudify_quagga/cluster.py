@@ -158,6 +158,10 @@ class Cluster:
         self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._places: dict[tuple[str, str], _Place] = {}
 
+    def close(self) -> None:
+        """Let go of the connections that are kept open."""
+        self._pool.clear()
+
     @property
     def address(self) -> str:
         """The API server's URL."""

@@ -1,0 +1,242 @@
+"""The wire to an API server: a small server on loopback answers what a real one rarely does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cloudify_quagga.cluster import Absent, Cluster, Reference, connect
+from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, QuaggaError, Unavailable
+from cloudify_quagga.model import Access, Api
+from cloudify_quagga.model.secret import Secret
+
+RESOURCES = [
+    {"name": "pods", "kind": "Pod", "namespaced": True},
+    {"name": "pods/log", "kind": "Pod", "namespaced": True},
+    {"name": "nodes", "kind": "Node", "namespaced": False},
+]
+NODE = Reference("v1", "Node", "node1")
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Discovery works; everything else answers as the test says."""
+
+    code = 200
+    body: bytes = b"{}"
+    retry_after: str | None = None
+    seen: list[tuple[str, str, dict[str, str], bytes]]
+
+    def answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.seen.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
+        if self.path == "/api/v1":
+            self.send(200, json.dumps({"resources": RESOURCES}).encode())
+        else:
+            self.send(self.code, self.body)
+
+    do_GET = do_PATCH = do_POST = do_DELETE = answer  # noqa: N815
+
+    def send(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        if self.retry_after:
+            self.send_header("Retry-After", self.retry_after)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answers() -> type[Answers]:
+    return type("ThisTestsAnswers", (Answers,), {"seen": []})
+
+
+@pytest.fixture
+def cluster(answers: type[Answers]) -> Iterator[Cluster]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    api = Api(f"http://127.0.0.1:{server.server_port}", api_key=Secret("sesame"))
+    with closing(connect(Access(api=api), lambda _: b"", str)) as made:
+        yield made
+    server.shutdown()
+    server.server_close()
+
+
+def status(message: str) -> bytes:
+    return json.dumps({"kind": "Status", "message": message}).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (401, NotPermitted),
+        (403, NotPermitted),
+        (409, Conflict),
+        (422, PermanentError),
+        (400, PermanentError),
+        (429, Unavailable),
+        (500, Unavailable),
+        (502, Unavailable),
+        (503, Unavailable),
+        (504, Unavailable),
+    ],
+)
+def test_every_code_has_its_remedy(
+    code: int, kind: type[QuaggaError], cluster: Cluster, answers: type[Answers]
+) -> None:
+    answers.code, answers.body = code, status("because I say so")
+    with pytest.raises(kind) as raised:
+        cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}, "me")
+    assert type(raised.value) is kind
+    assert "patch nodes 'node1'" in str(raised.value)
+    assert "because I say so" in str(raised.value)
+    assert str(code) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [(None, 5.0), ("17", 17.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 5.0)]
+)
+def test_the_server_says_when_to_come_back(
+    said: str | None, expected: float, cluster: Cluster, answers: type[Answers]
+) -> None:
+    answers.code, answers.retry_after = 429, said
+    with pytest.raises(Unavailable) as raised:
+        cluster.get(NODE)
+    assert raised.value.retry_after == expected
+
+
+def test_what_is_not_there_is_none_to_whoever_asks_for_it(cluster: Cluster, answers: type[Answers]) -> None:
+    answers.code, answers.body = 404, status("not found")
+    assert cluster.get(NODE) is None
+    assert cluster.delete(NODE) is False
+    with pytest.raises(Absent):
+        cluster.find("v1", "Node")
+
+
+@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b'"words"', b"\xff"])
+def test_an_answer_that_is_no_status(body: bytes, cluster: Cluster, answers: type[Answers]) -> None:
+    answers.code, answers.body = 502, body
+    with pytest.raises(Unavailable, match="502: Bad Gateway"):
+        cluster.get(NODE)
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with (
+        closing(connect(Access(api=Api(f"http://127.0.0.1:{port}")), lambda _: b"", str)) as cluster,
+        pytest.raises(Unavailable, match=f"the API server at http://127.0.0.1:{port} cannot be reached"),
+    ):
+        cluster.get(NODE)
+
+
+def test_an_unknown_kind(cluster: Cluster) -> None:
+    with pytest.raises(PermanentError, match="knows no Teapot of v1"):
+        cluster.get(Reference("v1", "Teapot", "short-and-stout"))
+
+
+def test_what_is_sent(cluster: Cluster, answers: type[Answers]) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "router", "namespace": "net"}}
+    cluster.apply(manifest, "me: & you", dry_run=True)
+    method, path, headers, body = answers.seen[-1]
+    assert method == "PATCH"
+    assert path == "/api/v1/namespaces/net/pods/router?fieldManager=me%3A+%26+you&force=false&dryRun=All"
+    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    assert headers["Authorization"] == "Bearer sesame"
+    assert json.loads(body) == manifest
+
+
+def event(kind: str, name: str) -> bytes:
+    manifest = {"metadata": {"name": name, "uid": name, "resourceVersion": "2"}}
+    return json.dumps({"type": kind, "object": manifest}).encode() + b"\n"
+
+
+class Stream(Answers):
+    """A watch whose pieces end anywhere, and that stays silent afterwards."""
+
+    pieces: tuple[bytes, ...] = ()
+
+    def send(self, code: int, body: bytes) -> None:
+        if "watch=true" not in self.path:
+            return super().send(code, body)
+        self.send_response(200)
+        self.end_headers()
+        for piece in self.pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+        return None
+
+
+def changes(answers: type[Answers], cluster: Cluster, pieces: tuple[bytes, ...]) -> list[tuple[str, str]]:
+    answers.body = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}}).encode()
+    answers.pieces = pieces  # type: ignore[attr-defined]
+    there = cluster.observe("v1", "Pod", "net", {"a": "b"})
+    assert there.found == []
+    return [(one.type, one.manifest["metadata"]["name"]) for one in there.changes(5)]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (event("ADDED", "one") + event("DELETED", "one"),),
+        tuple(bytes([byte]) for byte in event("ADDED", "one") + event("DELETED", "one")),
+        (event("ADDED", "one")[:7], event("ADDED", "one")[7:] + b"\n" + event("DELETED", "one")),
+    ],
+)
+class TestAWatch:
+    @pytest.fixture
+    def answers(self) -> type[Answers]:
+        return type("ThisTestsStream", (Stream,), {"seen": []})
+
+    def test_is_cut_into_events(
+        self, pieces: tuple[bytes, ...], cluster: Cluster, answers: type[Answers]
+    ) -> None:
+        assert changes(answers, cluster, pieces) == [("ADDED", "one"), ("DELETED", "one")]
+        _, path, _, _ = answers.seen[-1]
+        assert "labelSelector=a%3Db" in path
+        assert "resourceVersion=1" in path
+
+    def test_that_the_server_ends_is_an_error(
+        self, pieces: tuple[bytes, ...], cluster: Cluster, answers: type[Answers]
+    ) -> None:
+        gone = json.dumps({"type": "ERROR", "object": {"message": "too old", "code": 410}}).encode() + b"\n"
+        with pytest.raises(Unavailable, match="ended the watch of pods: too old"):
+            changes(answers, cluster, (*pieces, gone))
+
+
+def read(*_: object) -> bytes:
+    raise FileNotFoundError("no such file")
+
+
+@pytest.mark.parametrize(
+    ("access", "blueprint_file", "sentence"),
+    [
+        (Access(), read, "client_config: null says no way to the cluster"),
+        (Access(in_cluster=True), read, "client_config.in_cluster: true but this is no pod"),
+        (
+            Access(blueprint_file="kube/config", said_at="client_config.configuration.blueprint_file_name"),
+            read,
+            "client_config.configuration.blueprint_file_name: kube/config cannot be read from the blueprint",
+        ),
+        (
+            Access(content=Secret("sesame"), said_at="client_config.configuration.file_content"),
+            read,
+            "client_config.configuration.file_content: this text is no kubeconfig",
+        ),
+    ],
+)
+def test_no_way_at_all(access: Access, blueprint_file: Callable[[str], Any], sentence: str) -> None:
+    with pytest.raises(PermanentError) as refused:
+        connect(access, blueprint_file, str)
+    assert str(refused.value).startswith(sentence)
+    assert "sesame" not in str(refused.value)

@@ -9,7 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab import control, kubebuild, network, node, packages, preflight, process, progress, registry, state
+from lab import (
+    cache,
+    control,
+    kubebuild,
+    network,
+    node,
+    packages,
+    preflight,
+    process,
+    progress,
+    registry,
+    state,
+)
 
 NODES = 2
 WAITING = "another `up` or `down` is at work on this lab; waiting for it"
@@ -82,7 +94,8 @@ def _rebuild(names: list[str], *, api_only: bool) -> None:
     _dismantle()
     lab.clear()
     lab.prepare()
-    lab.write_facts({"nodes": names, "api_only": api_only, "complete": False})
+    asked = {"nodes": names, "api_only": api_only, "cache": str(cache.directory())}
+    lab.write_facts(asked | {"complete": False})
     try:
         _assemble(names, api_only=api_only)
     except BaseException:

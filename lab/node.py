@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lab import (
-    cache,
     cgroups,
     control,
     enclosure,
@@ -87,7 +86,7 @@ def left() -> list[str]:
 
 def directory(name: str) -> Path:
     """Where a node keeps its files while it lives; not under /run, which may be small."""
-    return cache.directory() / "nodes" / name
+    return state.current().cache / "nodes" / name
 
 
 def kubelet_configuration(name: str, credentials: control.Kubelet, etc: Path) -> dict[str, Any]:
@@ -187,7 +186,7 @@ def _furniture(name: str, address: str, credentials: control.Kubelet) -> dict[st
     return {
         "hostname": name,
         "pid_file": str(hosts.pid_file(name)),
-        "keep": [str(cache.directory()), str(lab.directory)],
+        "keep": [str(lab.cache), str(lab.directory)],
         "directories": {path: str(home / "own" / path.strip("/")) for path in OWN},
         "files": files | {"/etc/ld.so.cache": str(enclosure.libraries())},
         "programs": [

@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from lab import LabError, cache, enclosure, hosts, network, packages, pause, process, state
+from lab import LabError, enclosure, hosts, network, packages, pause, process, state
 
 NAME = "registry"
 ADDRESS = "10.200.0.1:5000"
@@ -40,7 +40,7 @@ def down() -> None:
 
 def storage() -> Path:
     """Where the images are kept."""
-    return cache.directory() / "registry"
+    return state.current().cache / "registry"
 
 
 def push(layout: Path, name: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from lab import LabError
+from lab import LabError, cache
 
 NAME = "cloudify-quagga-lab"
 
@@ -87,6 +87,11 @@ class State:
         except FileNotFoundError:
             return {}
         return facts
+
+    @property
+    def cache(self) -> Path:
+        """The cache of whoever brought the lab up; who uses it or takes it down may have another."""
+        return Path(self.facts.get("cache", cache.directory()))
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Replace the facts as a whole."""

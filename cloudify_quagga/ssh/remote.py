@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -38,8 +39,10 @@ class Remote:
             channel.settimeout(COMMAND_SECONDS)
             # Every word is quoted; nothing that stands in one is interpreted by the shell there.
             channel.exec_command(shlex.join(argv))
-            channel.sendall(given)
-            channel.shutdown_write()
+            # A command that ends without reading is judged by its status.
+            with suppress(OSError):
+                channel.sendall(given)
+                channel.shutdown_write()
             output = channel.makefile("rb").read()
             errors = channel.makefile_stderr("rb").read()
             if not channel.status_event.wait(COMMAND_SECONDS):

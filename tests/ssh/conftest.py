@@ -68,7 +68,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     directory = tmp_path_factory.mktemp("api")
     certificate = make_certificate(directory / "server.pem")
     process = subprocess.Popen(
-        [sys.executable, api_server.__file__, API_ADDRESS, str(directory / "server.pem")],
+        [*openssh.WITH_US, sys.executable, api_server.__file__, API_ADDRESS, str(directory / "server.pem")],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -19,6 +19,8 @@ HOST_KEYS = {"ed25519": "256", "ecdsa": "256", "rsa": "2048"}
 PASSWORD = "correct horse battery"
 USERS = {"root": 0, "ubuntu": 4001, "plain": 4002, "both": 4003, "notunnel": 4004, "nofiles": 4005}
 SUDO = "1.9"
+# Tests that are killed leave no server behind.
+WITH_US = ("setpriv", "--pdeathsig", "TERM")
 CONFIGURATION = """
 ListenAddress 127.0.0.1:{port}
 PidFile none
@@ -107,7 +109,7 @@ def running(directory: Path) -> Iterator[OpenSsh]:
     sudo = cache.entry("packages-sudo", SUDO, lambda into: packages.unpack(("sudo",), into, "sudo"))
     arguments = [str(directory), str(packages.root()), str(sudo)]
     process = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", SCRIPT, "sh", *arguments],
+        [*WITH_US, "unshare", "--mount", "--propagation", "private", "sh", "-c", SCRIPT, "sh", *arguments],
         env=packages.environment(),
         stdin=subprocess.DEVNULL,
         start_new_session=True,

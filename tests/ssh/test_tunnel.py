@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -132,6 +133,32 @@ def test_open_connections_do_not_hold_up_the_end(settings: Ssh, api: Api) -> Non
         # One that had not been accepted yet is reset by the kernel.
         with one, suppress(ConnectionResetError):
             assert one.recv(1) == b""
+
+
+def test_a_client_that_does_not_read_does_not_hold_up_the_end(settings: Ssh, api: Api) -> None:
+    context = ssl.create_default_context(cadata=api.authority)
+    with tunnel(settings, API_ADDRESS, api.port) as port:
+        raw = socket.create_connection(("127.0.0.1", port), 10)
+        tls = context.wrap_socket(raw, server_hostname=API_ADDRESS)
+        tls.sendall(b"GET /size/50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert tls.recv(1)
+        time.sleep(0.5)
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+    tls.close()
+
+
+def test_a_server_that_does_not_answer_does_not_hold_up_the_end(settings: Ssh) -> None:
+    with socket.create_server((API_ADDRESS, 0)) as silent:
+        with tunnel(settings, API_ADDRESS, silent.getsockname()[1]) as port:
+            connection = socket.create_connection(("127.0.0.1", port), 10)
+            connection.sendall(b"hello")
+            accepted, _ = silent.accept()
+            assert accepted.recv(5) == b"hello"
+            started = time.monotonic()
+        assert time.monotonic() - started < 3
+        connection.close()
+        accepted.close()
 
 
 def test_a_server_that_hangs_up_while_it_is_waited_for(settings: Ssh, api: Api, server: OpenSsh) -> None:

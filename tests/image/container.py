@@ -1,7 +1,7 @@
-"""Nodes and containers as a test needs them: namespaces that processes hold, and that go with these processes.
+"""Nodes and containers as a test needs them: namespaces that processes hold, and that go with them.
 
-Nothing is named in /run/netns and nothing is mounted in the machine's own namespace, so that an interrupted test
-leaves nothing behind.
+Nothing is named in /run/netns and nothing is mounted in the machine's own namespace, so that an interrupted
+test leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Made in the container's own mount namespace; $1 is the root file system, $2 the folder of what is written to it.
+# Made in the container's own mount namespace; $1 is the root file system, $2 the folder of what is written.
 _ENTER = """
 set -e
 mount --make-rprivate /
@@ -192,9 +192,12 @@ class Container:
     def mount(self, frr_conf: str) -> None:
         """What the kubelet does with a ConfigMap."""
         self._mounted.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._mounted.with_suffix(".new")
-        draft.write_text(frr_conf)
-        os.replace(draft, self._mounted)
+        self._mounted.write_text(frr_conf)
+
+    def remount(self, frr_conf: str) -> None:
+        """What the kubelet does when a ConfigMap has changed."""
+        # From the inside: an overlay does not have to notice what is written behind its back.
+        Path(f"/proc/{self.pid}/root/etc/quagga-router/frr.conf").write_text(frr_conf)
 
     @property
     def log(self) -> str:
@@ -234,8 +237,11 @@ class Container:
     @property
     def pid(self) -> int:
         """PID 1, as it is called outside."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return int(children[0])
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        await_that(lambda: bool(children.read_text()), 10)
+        pid = int(children.read_text().split()[0])
+        await_that(lambda: not os.path.samefile(f"/proc/{pid}/root", "/"), 10)
+        return pid
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run something inside, as `kubectl exec` does."""

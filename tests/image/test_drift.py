@@ -71,7 +71,7 @@ def test_a_changed_file_is_reported(start: Callable[..., Container]) -> None:
     router = start(frr_conf=frr_conf(many(1)), environment=EVERY_SECOND).await_ready()
     applied = router.status["applied_hash"]
 
-    router.mount(frr_conf(many(2)))
+    router.remount(frr_conf(many(2)))
 
     await_that(lambda: not router.ready, 10, router)
     assert router.status["applied_hash"] == applied != router.status["wanted_hash"]

@@ -47,10 +47,12 @@ def test_a_router_waits_for_its_predecessor_to_end(node: Node, start: Callable[.
 def test_nothing_is_started_or_swept_beside_a_foreign_suite(
     node: Node, start: Callable[..., Container]
 ) -> None:
-    node.route("add 10.9.0.0/24 via 172.16.0.1 proto 196")
     foreign = start(command=FOREIGN)
     await_that(lambda: "zserv.api" in node_sockets(foreign), 10, foreign)
+    node.route("add 10.9.0.0/24 via 172.16.0.1 proto 196 metric 20")
+    time.sleep(1)  # what the foreign daemon makes of it is its own affair
     before = node.everything()
+    assert node.routes(196) == ["10.9.0.0/24"]
 
     for command in (["bash", "/root/start.sh"], SWEEP):
         router = start(ENVIRONMENT, command=command)

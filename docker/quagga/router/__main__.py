@@ -1,4 +1,4 @@
-"""The program of the container: `python3 -m router` runs a router, `python3 -m router sweep` cleans up after one."""
+"""The container's program: `python3 -m router` runs a router, with `sweep` it cleans up after one."""
 
 from __future__ import annotations
 

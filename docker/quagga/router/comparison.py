@@ -18,6 +18,8 @@ class Comparison:
     missing: tuple[str, ...]
     """One entry for each route or next hop that the kernel lacks."""
     missing_prefixes: frozenset[Network]
+    absent: tuple[Route, ...]
+    """The lines of those prefixes to which the kernel has no route of ours at all."""
     unexpected: tuple[KernelRoute, ...]
 
     @property
@@ -45,12 +47,13 @@ def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], static: fro
         len(by_prefix),
         tuple(str(route) for lacking in missing.values() for route in lacking),
         frozenset(missing),
+        tuple(line for prefix in missing if prefix not in ours for line in by_prefix[prefix]),
         tuple(unexpected),
     )
 
 
 class _Finder:
-    """How the kernel reaches an address that is no neighbour: a next hop may be reached through another route."""
+    """How the kernel reaches a next hop that is no neighbour: through another route."""
 
     def __init__(self, present: Sequence[KernelRoute]) -> None:
         self._present = present
@@ -75,7 +78,7 @@ class _Finder:
 
 
 def _lacking(lines: Sequence[Route], ours: Mapping[Network, KernelRoute], finder: _Finder) -> list[Route]:
-    """The lines that the kernel does not follow; of several distances one has to be there, the best one if none is."""
+    """The lines that the kernel does not follow; of several distances one is enough, the best is named."""
     by_distance: dict[int, list[Route]] = defaultdict(list)
     for line in lines:
         by_distance[line.distance].append(line)
@@ -88,7 +91,7 @@ def _lacking(lines: Sequence[Route], ours: Mapping[Network, KernelRoute], finder
 
 
 def _unfollowed(lines: Sequence[Route], route: KernelRoute, finder: _Finder) -> list[Route]:
-    """The lines that no hop serves; all of them where a hop serves none of them, for that is another route."""
+    """The lines that no hop serves; all of them where a hop serves none, for that is another route."""
     if lines[0].blackhole or route.type != UNICAST:
         return [] if lines[0].blackhole and route.type == "blackhole" else list(lines)
     if not all(any(_serves(hop, line, finder) for line in lines) for hop in route.hops):

@@ -41,7 +41,7 @@ class Configuration:
 def read(environment: Mapping[str, str], forwarding_ipv6: bool, mounted: Path = MOUNTED) -> Configuration:
     """The configuration from where it is given.
 
-    :param forwarding_ipv6: whether the node forwards IPv6 now; INTERFACES and ROUTES say nothing of it, so it stays.
+    :param forwarding_ipv6: the node forwards IPv6 now; INTERFACES and ROUTES say nothing of it, so it stays.
     """
     given = [name for name in ("INTERFACES", "ROUTES") if name in environment]
     if mounted.exists():
@@ -88,7 +88,7 @@ def render(routes: list[Route], interfaces: list[str], forwarding_ipv6: bool) ->
 
 
 def parse(text: str) -> Configuration:
-    """The configuration that a frr.conf holds; lines of no concern to the supervisor are the daemons' to judge."""
+    """The configuration that a frr.conf holds; what is not understood here is the daemons' to judge."""
     routes: list[Route] = []
     interfaces: dict[str, str] = {}
     forwarding: dict[int, bool] = {}

@@ -1,7 +1,7 @@
 """Whether the node forwards packets: set as wanted, and set back to what it was.
 
-The values of before have to outlive a container that is killed, and a pod may have no volume. So they are kept in the
-network namespace itself, as the alias of its loopback interface, until the router has ended in order.
+The values of before have to outlive a container that is killed, and a pod may have no volume. So they are
+kept in the network namespace itself, as the alias of its loopback interface, until the router ended in order.
 """
 
 from __future__ import annotations
@@ -64,25 +64,33 @@ def current(version: int, root: Path = SYSCTLS) -> dict[str, bool]:
 
 
 def differing(version: int, on: bool, interfaces: Iterable[str], root: Path = SYSCTLS) -> list[str]:
-    """The entries that are not as wanted: `all`, and when packets are to be forwarded, the router's interfaces too."""
+    """The entries that are not as wanted: `all`, or the router's interfaces that do not follow it."""
     values = current(version, root)
-    asked = ["all", *(interfaces if on else ())]
-    return [name for name in asked if values.get(name, False) != on]
+    if values.get("all", False) != on:
+        return ["all"]
+    return [name for name in interfaces if on and not values.get(name, False)]
 
 
 def enforce(wanted: Mapping[int, bool], interfaces: Iterable[str], root: Path = SYSCTLS) -> list[str]:
-    """Make the sysctls as wanted, after what they were is remembered; returns what was changed, as sysctl(8) says it."""
+    """Make the sysctls as wanted, after remembering what they were.
+
+    Returns what was changed, as sysctl(8) says it.
+    """
     names = sorted(set(interfaces))
-    changes = [
-        (version, name, on) for version, on in wanted.items() for name in differing(version, on, names, root)
-    ]
-    if not changes:
-        return []
-    _refuse_what_cannot_be_written(changes, root)
-    _remember({version: current(version, root) for version, _, _ in changes})
-    for version, name, on in changes:
-        _write(version, name, on, root)
-    return [_setting(*change) for change in changes]
+    return [change for version, on in wanted.items() for change in _enforce(version, on, names, root)]
+
+
+def _enforce(version: int, on: bool, names: list[str], root: Path) -> list[str]:
+    changed: list[str] = []
+    # Setting `all` sets every interface, so what is still to be done is asked for again.
+    for changes in (differing(version, on, names, root) for _ in range(2)):
+        if changes:
+            _refuse_what_cannot_be_written(version, on, changes, root)
+            _remember(version, current(version, root))
+        for name in changes:
+            _write(version, name, on, root)
+        changed += [_setting(version, name, on) for name in changes]
+    return changed
 
 
 def restore(root: Path = SYSCTLS) -> list[str]:
@@ -102,28 +110,29 @@ def restore(root: Path = SYSCTLS) -> list[str]:
     return changed
 
 
-def _remember(found: Mapping[int, Mapping[str, bool]]) -> None:
+def _remember(version: int, found: Mapping[str, bool]) -> None:
     """Keep what was found; what an earlier life of this router kept already is older and stays."""
     alias = _read_alias()
     known = parse_before(alias) or Before(alias=alias)
-    before = Before({**found, **known.families}, known.alias)
+    if version in known.families:
+        return
+    before = Before({**known.families, version: found}, known.alias)
     if len(before.text.encode()) > _ALIAS_LIMIT:
         raise Refused(
-            "forwarding differs on so many interfaces that it could not be set back as it was;"
-            " set it on the node as the router needs it and start the router again"
+            f"forwarding of IPv{version} differs on so many interfaces that it could not be set back"
+            " as it was; set it on the node as the router needs it and start the router again"
         )
-    if before != known:
-        _write_alias(before.text)
+    _write_alias(before.text)
 
 
-def _refuse_what_cannot_be_written(changes: list[tuple[int, str, bool]], root: Path) -> None:
+def _refuse_what_cannot_be_written(version: int, on: bool, names: list[str], root: Path) -> None:
     """Without privileges /proc/sys is read-only; then the node's owner has to do it."""
-    for version, name, _ in changes:
+    for name in names:
         path = _path(version, name, root)
         try:
             path.open("r+").close()
         except OSError as error:
-            command = f"sysctl -w {' '.join(_setting(*change) for change in changes)}"
+            command = f"sysctl -w {' '.join(_setting(version, each, on) for each in names)}"
             raise Refused(
                 f"forwarding: {path} cannot be written ({error.strerror}); run on the node: {command}"
             ) from error

@@ -1,4 +1,4 @@
-"""The words of a static route, read strictly: what FRR would take in silence and do something else with is refused."""
+"""The words of a static route, read strictly: FRR takes more, and does something else with it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Route:
     @property
     def line(self) -> str:
         """The line as `show running-config` prints it."""
-        command = "ip route" if self.prefix.version == 4 else "ipv6 route"
+        command = {4: "ip route", 6: "ipv6 route"}[self.prefix.version]
         distance = "" if self.distance == 1 else f" {self.distance}"
         return f"{command} {self.prefix} {self.way}{distance}"
 
@@ -80,7 +80,7 @@ def parse_interface(path: str, text: str) -> str:
 
 
 def parse_route(path: str, text: str) -> Route:
-    """A route written as PREFIX NEXTHOP [INTERFACE] [DISTANCE], PREFIX INTERFACE [DISTANCE] or PREFIX blackhole [DISTANCE]."""
+    """A route: PREFIX NEXTHOP [INTERFACE] [DISTANCE] or PREFIX INTERFACE|blackhole [DISTANCE]."""
     words = text.split()
     if not words:
         raise refusal(
@@ -98,9 +98,9 @@ def parse_route(path: str, text: str) -> Route:
             text,
             "is not 'PREFIX NEXTHOP [INTERFACE] [DISTANCE]' nor 'PREFIX INTERFACE|blackhole [DISTANCE]'",
         )
-    interface = _parse_way_out(path, rest[1]) if len(rest) == 2 else None
+    interface = _parse_way_out(path, rest[1]) if rest[1:] else None
     next_hop = _parse_next_hop(path, rest[0], prefix)
-    if next_hop.version == 6 and next_hop.is_link_local and interface is None:
+    if isinstance(next_hop, ipaddress.IPv6Address) and next_hop.is_link_local and interface is None:
         raise refusal(
             path, rest[0], f"is a link-local next hop; name its interface: '{prefix} {next_hop} eth0'"
         )

@@ -1,9 +1,10 @@
 """Keeping routes alive while no daemon does.
 
-A daemon that comes back after a crash takes its predecessor's nexthop objects out of the kernel, and with them the
-routes that packets are following, for some milliseconds; routes that nobody wants any more it keeps for ever.
-So before it comes back, each of its routes gets a twin under a protocol number of our own and with a metric that no
-daemon prefers, and the originals go. Once the daemons have installed what is wanted, the twins go too.
+A daemon that comes back after a crash takes its predecessor's nexthop objects out of the kernel, and with
+them the routes that packets are following, for some milliseconds; routes that nobody wants any more it keeps
+for ever. So before it comes back, each of its routes gets a twin under a protocol number of our own and with
+a metric that no daemon prefers, and the originals go. Once the daemons have installed what is wanted, the
+twins go too.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from router import kernel
 from router.kernel import UNICAST, KernelRoute
 from router.suite import HELD, Suite
 
-# The upper byte is the distance that FRR gives to a kernel route, and 255 means "never"; the lower ones tell twins apart.
+# FRR takes the upper byte of a kernel route's metric for its distance, and 255 means "never".
 _METRIC: Final = 0xFF000000
 
 
 def hold(suite: Suite, manager_runs: bool, remembered: Iterable[KernelRoute] = ()) -> int:
-    """Keep what the daemons have installed, and what they had when all was well; returns how many routes are kept.
+    """Keep what the daemons have installed, and what they had when all was well; returns how many.
 
-    :param manager_runs: the daemon that writes to the kernel lives, so its own routes and objects are its to remove.
+    :param manager_runs: the daemon that writes to the kernel lives; its routes are its own to remove.
     :param remembered: the routes of before, for a daemon that died may have had them withdrawn.
     """
     early = {twin(route) for route in remembered}

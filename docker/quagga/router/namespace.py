@@ -35,13 +35,13 @@ def lock(patience: float = PATIENCE) -> socket.socket:
 
 
 def refuse_strangers(patience: float = PATIENCE) -> None:
-    """Refuse to run beside a FRR or Quagga that is not ours; a predecessor's last sockets are waited for."""
+    """Refuse to run beside a FRR or Quagga that is not ours; a predecessor's last sockets may still go."""
     deadline = time.monotonic() + patience
     while found := suite_sockets(_SOCKETS.read_text(errors="replace")):
         if time.monotonic() > deadline:
             raise Refused(
-                f"another routing suite is running in this network namespace and listens on {', '.join(found[:3])};"
-                " stop it first, two of them would undo each other's routes"
+                "another routing suite is running in this network namespace and listens on"
+                f" {', '.join(found[:3])}; stop it first, two of them would undo each other's routes"
             )
         time.sleep(0.1)
 

@@ -33,8 +33,8 @@ def reason(seen: Observation) -> str | None:
         return seen.mended
     if seen.wanted_hash != seen.applied_hash:
         return (
-            f"the configuration was changed to {seen.wanted_hash[:16]} while {seen.applied_hash[:16]} is applied;"
-            " it is read when the router starts"
+            f"the configuration was changed to {seen.wanted_hash[:16]} while"
+            f" {seen.applied_hash[:16]} is applied; it is read when the router starts"
         )
     for version, names in seen.forwarding.items():
         if names:

@@ -1,4 +1,4 @@
-"""The life of a router: it is admitted, starts its daemons, watches them and the kernel, and ends in order."""
+"""The life of a router: it is admitted, it starts and is watched, and it ends in order."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class Supervisor:
         self._daemons = Daemons(self._suite, self._suite.needed(wanted.text))
         self._daemons.prepare()
         self._write_configuration(wanted)
-        Watch(self._suite, wanted, self._daemons, self._status, self._node).run(seconds, self._signals)
+        watch = Watch(self._suite, wanted, self._daemons, self._status, self._node, seconds)
+        watch.run(self._signals)
 
     def _write_configuration(self, wanted: Configuration) -> None:
         path = self._suite.configuration_file

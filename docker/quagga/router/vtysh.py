@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ _COMPLAINT: Final = re.compile(
 
 
 def refuse_faults(path: Path) -> None:
-    """Have the suite read a configuration without doing anything with it; what it does not understand is refused."""
+    """Have the suite read a configuration and do nothing with it; what it does not understand is refused."""
     result = attempt(["vtysh", "-C", "-f", str(path)])
     if result.status != 0:
         said = [line for line in result.text.splitlines() if line.startswith("line ")]
@@ -37,6 +38,17 @@ def load() -> None:
             break
         time.sleep(_PAUSE)
     raise Failed(f"the configuration was not taken: {complaint}")
+
+
+def reinstall(lines: Iterable[str], draft: Path) -> str | None:
+    """Have lines taken back and given again; returns the complaint if there is one."""
+    kept = list(lines)
+    for commands in ([f"no {line}" for line in kept], kept):
+        draft.write_text("\n".join([*commands, ""]))
+        complaint = complaint_in(attempt(["vtysh", "-f", str(draft)], seconds=600))
+        if complaint is not None:
+            return complaint
+    return None
 
 
 def complaint_in(result: Result) -> str | None:

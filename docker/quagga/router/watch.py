@@ -11,11 +11,12 @@ from router.comparison import Comparison
 from router.configuration import MOUNTED, Configuration
 from router.daemons import DEATHS, Daemons, Death
 from router.ending import Failed
+from router.grammar import Route
 from router.journal import say
 from router.kernel import KernelRoute
 from router.readiness import Observation, reason
 from router.signals import Signals
-from router.status import Status, some
+from router.status import FOLDER, Status, some
 from router.suite import Suite
 
 _SEEN_SECONDS: Final = 6.0
@@ -32,22 +33,24 @@ class Watch:
     """A router whose configuration was accepted, on a node that is its own."""
 
     def __init__(
-        self, suite: Suite, wanted: Configuration, daemons: Daemons, status: Status, node: str
+        self, suite: Suite, wanted: Configuration, daemons: Daemons, status: Status, node: str, seconds: int
     ) -> None:
         self._suite = suite
         self._wanted = wanted
         self._daemons = daemons
         self._status = status
         self._node = node
+        self._seconds = seconds
         self._remembered: list[KernelRoute] = []
         self._settling_until: float | None = None
         self._missing = 0
         self._mended = ""
         self._mended_until = 0.0
+        self._reinstall_after = 0.0
         self._repairs = {"daemons": 0, "routes": 0}
         self._last_error: str | None = None
 
-    def run(self, seconds: float, signals: Signals) -> None:
+    def run(self, signals: Signals) -> None:
         """Start everything and keep it running; ends by an exception only."""
         for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
             say(f"set {change}")
@@ -60,7 +63,7 @@ class Watch:
             began = time.monotonic()
             quiet = self._look()
             cost = time.monotonic() - began
-            signals.wait(self._pause(seconds, quiet, cost))
+            signals.wait(self._pause(quiet, cost))
 
     def _hold(self) -> None:
         kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._remembered)
@@ -110,6 +113,7 @@ class Watch:
         self._settle(found)
         if self._settling_until is None:
             self._remove(found.unexpected)
+            self._reinstall(found.absent)
             self._keep_forwarding()
         if not found.missing:
             numbers = self._suite.static_protocols
@@ -138,6 +142,19 @@ class Watch:
             self._repairs["routes"] += len(unexpected)
             named = ", ".join(str(route) for route in unexpected[:3])
             say(f"removed {len(unexpected)} routes that nobody wants: {named}")
+
+    def _reinstall(self, absent: tuple[Route, ...]) -> None:
+        """Routes that were lost in silence: the daemons believe them to be there until they are told anew."""
+        if not absent or time.monotonic() < self._reinstall_after:
+            return
+        self._reinstall_after = time.monotonic() + self._seconds
+        complaint = vtysh.reinstall((route.line for route in absent), FOLDER / "absent.conf")
+        named = ", ".join(str(route) for route in absent[:3])
+        say(f"gave {len(absent)} routes to the daemons again, for they are not in the kernel: {named}")
+        if complaint is not None:
+            self._last_error = f"the daemons did not take a route again: {complaint}"
+            say(self._last_error)
+        self._repairs["routes"] += len(absent)
 
     def _keep_forwarding(self) -> None:
         for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
@@ -180,11 +197,11 @@ class Watch:
             for name, child in self._daemons.children.items()
         }
 
-    def _pause(self, seconds: float, quiet: bool, cost: float) -> float:
+    def _pause(self, quiet: bool, cost: float) -> float:
         """Seconds until the next look; with many routes a look costs much, and comes less often."""
         if self._settling_until is not None:
             return max(_QUICK, 2 * cost)
-        return seconds if quiet else min(seconds, max(_ATTENTIVE, 5 * cost))
+        return self._seconds if quiet else min(self._seconds, max(_ATTENTIVE, 5 * cost))
 
 
 def _wanted_now() -> str | None:

@@ -56,9 +56,9 @@ def _lab() -> Place:
 
 def lab_kubeconfig() -> Path:
     """Where the lab keeps the administrator's kubeconfig."""
-    from lab.state import State  # noqa: PLC0415  (a cluster of one's own needs no lab)
+    from lab import state  # noqa: PLC0415  (a cluster of one's own needs no lab)
 
-    return State().kubeconfig
+    return state.current().kubeconfig
 
 
 def _own(kubeconfig: Path) -> Place:

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab import image
-from lab.state import State
+from lab import image, state
 from tests.lab import routing
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -28,7 +27,7 @@ def kubeconfig() -> Path:
     """The lab, up, with the router's image in its registry; its administrator's kubeconfig."""
     subprocess.run([sys.executable, "-m", "lab", "up"], cwd=PROJECT, check=True)
     subprocess.run([sys.executable, "-m", "lab", "image", "docker/quagga", "quagga"], cwd=PROJECT, check=True)
-    return State().kubeconfig
+    return state.current().kubeconfig
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,7 +90,7 @@ def routes(versions: Sequence[int] = (4, 6)) -> list[KernelRoute]:
     found: list[KernelRoute] = []
     for version in versions:
         printed = output_of(["ip", f"-{version}", "-N", "-j", "route", "show", "table", "all"])
-        found += (_route(entry, version) for entry in json.loads(printed or "[]"))
+        found += (read_route(entry, version) for entry in json.loads(printed or "[]"))
     return found
 
 
@@ -139,7 +139,8 @@ def _batch(verb: str, entries: Iterable[tuple[int, list[str]]]) -> None:
             attempt(["ip", f"-{version}", "-force", "-batch", "-"], given="".join(lines))
 
 
-def _route(entry: dict[str, Any], version: int) -> KernelRoute:
+def read_route(entry: Mapping[str, Any], version: int) -> KernelRoute:
+    """A route as `ip -N -j route show` prints it."""
     destination = _ANYWHERE[version] if entry["dst"] == "default" else entry["dst"]
     type_number = str(entry.get("type", "1"))
     return KernelRoute(
@@ -152,6 +153,6 @@ def _route(entry: dict[str, Any], version: int) -> KernelRoute:
     )
 
 
-def _hop(entry: dict[str, Any]) -> Hop:
+def _hop(entry: Mapping[str, Any]) -> Hop:
     gateway = entry.get("gateway") or entry.get("via", {}).get("host")
     return Hop(gateway, entry.get("dev"), int(entry.get("weight", 1)), "onlink" in entry.get("flags", []))

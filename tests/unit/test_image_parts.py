@@ -1,0 +1,186 @@
+"""The image's smaller parts: what forwarding was, who else is there, what vtysh says, what is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router import admission, ending, forwarding
+from router.command import Result
+from router.ending import Refused
+from router.forwarding import Before, parse_before
+from router.namespace import suite_sockets
+from router.status import Status
+from router.suite import FRR, HELD
+from router.vtysh import complaint_in
+
+NAMES = st.text("abcdefgh0123456789.-_@", min_size=1, max_size=15)
+VALUES = st.tuples(st.booleans(), st.dictionaries(NAMES, st.booleans(), max_size=4)).map(
+    lambda both: {**both[1], "all": both[0]}
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([4, 6]), VALUES),
+    st.text(st.characters(exclude_characters="\0"), max_size=20),
+)
+def test_what_forwarding_was_is_read_as_it_was_kept(families: dict[int, dict[str, bool]], alias: str) -> None:
+    before = parse_before(Before(families, alias).text)
+
+    assert before is not None
+    assert before.alias == alias
+    for version, values in families.items():
+        kept = before.families[version]
+        assert {name: kept.get(name, kept["all"]) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    "alias", ["", "uplink", "quagga-router", "quagga-router before: 4=2", "quagga-router before: x"]
+)
+def test_an_alias_of_somebody_else_is_none_of_ours(alias: str) -> None:
+    assert parse_before(alias) is None
+
+
+def test_the_words_that_keep_it_are_short() -> None:
+    values = {"all": True, "default": True, "eth0": True, "eth1": False}
+
+    assert (
+        Before({4: values, 6: {"all": False}}, "rack 7").text
+        == "quagga-router before: 4=1/eth1:0 6=0 alias rack 7"
+    )
+
+
+@pytest.fixture
+def sysctls(tmp_path: Path) -> Path:
+    for name, value in {"all": "1", "default": "1", "eth0": "1", "eth1": "0"}.items():
+        folder = tmp_path / "ipv4" / "conf" / name
+        folder.mkdir(parents=True)
+        (folder / "forwarding").write_text(f"{value}\n")
+    return tmp_path
+
+
+def test_forwarding_is_wanted_everywhere_where_the_router_is(sysctls: Path) -> None:
+    assert forwarding.differing(4, True, ["eth0"], sysctls) == []
+    assert forwarding.differing(4, True, ["eth0", "eth1"], sysctls) == ["eth1"]
+    assert forwarding.differing(4, False, ["eth0", "eth1"], sysctls) == ["all"]
+    assert forwarding.differing(6, False, ["eth0"], sysctls) == []
+    assert forwarding.differing(6, True, ["eth0"], sysctls) == ["all"]
+
+
+UNIX = """\
+Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 45678 /run/systemd/private
+0000000000000000: 00000002 00000000 00010000 0001 01 45679 @cloudify-quagga-router
+0000000000000000: 00000003 00000000 00000000 0001 03 45680
+"""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run/frr/zserv.api",
+        "/var/run/frr/zserv.api",
+        "/var/run/frr/blue/zebra.vty",
+        "/run/quagga/zserv.api",
+        "/x/frr/bgpd.vty",
+    ],
+)
+def test_another_suite_is_seen_by_its_sockets(path: str) -> None:
+    line = f"0000000000000000: 00000002 00000000 00010000 0001 01 45681 {path}\n"
+
+    assert suite_sockets(UNIX) == []
+    assert suite_sockets(UNIX + line) == [path]
+
+
+SAID = [
+    (Result(0, "[22|mgmtd] sending configuration\n[22|mgmtd] done\n", ""), None),
+    (Result(0, "line 4: % Unknown command: foo\n", ""), "line 4: % Unknown command: foo"),
+    (Result(0, "% Configuration failed.\n", ""), "% Configuration failed."),
+    (
+        Result(0, "", "Can't lock running datastore, error: locked"),
+        "Can't lock running datastore, error: locked",
+    ),
+    (Result(2, "", ""), "vtysh ended with 2"),
+]
+
+
+@pytest.mark.parametrize(("result", "complaint"), SAID)
+def test_what_vtysh_complains_about(result: Result, complaint: str | None) -> None:
+    assert complaint_in(result) == complaint
+
+
+def test_daemons_are_started_when_the_configuration_has_their_block() -> None:
+    assert [daemon.name for daemon in FRR.needed("ip forwarding\n")] == ["zebra", "mgmtd", "staticd"]
+    text = "router ospf\nexit\nrouter bgp 65000\nexit\n ! router rip\n"
+    assert [daemon.name for daemon in FRR.needed(text)] == ["zebra", "mgmtd", "staticd", "bgpd", "ospfd"]
+
+
+def test_what_learns_routes_is_stopped_before_what_holds_them() -> None:
+    assert FRR.stopping(["zebra", "mgmtd", "staticd", "bgpd"]) == ["bgpd", "staticd", "zebra", "mgmtd"]
+    assert FRR.stopping(["mgmtd", "zebra"]) == ["zebra", "mgmtd"]
+    assert FRR.stopping([]) == []
+
+
+def test_every_route_of_the_suite_is_known_by_its_number() -> None:
+    assert {11, 196, 186, 188, 189, HELD} <= FRR.protocols
+    assert FRR.static_protocols == {196}
+
+
+@pytest.mark.parametrize("text", ["1", "30", "3600"])
+def test_seconds_between_checks(text: str) -> None:
+    assert admission.check_seconds({"QUAGGA_CHECK_SECONDS": text}) == int(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "3601", "1.5", "soon", "٣", "9" * 50])
+def test_no_seconds_between_checks(text: str) -> None:
+    with pytest.raises(Refused, match=r"^QUAGGA_CHECK_SECONDS: .* is no number of seconds; 1 to 3600 are$"):
+        admission.check_seconds({"QUAGGA_CHECK_SECONDS": text})
+
+
+def test_an_absent_interface_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(Refused) as refused:
+        admission.refuse_absent(
+            {"eth0": "INTERFACES[0]", "eth9": "INTERFACES[1]"}, ["lo", "eth1", "eth0"], "node1"
+        )
+
+    assert (
+        str(refused.value) == "INTERFACES[1]: 'eth9' is not an interface of node1, which has eth0, eth1, lo"
+    )
+
+
+def test_a_long_value_does_not_drown_the_sentence() -> None:
+    sentence = str(ending.refusal("ROUTES[0]", "x" * 10_000, "is no prefix"))
+
+    assert len(sentence) < 200
+    assert sentence.endswith("...' is no prefix")
+
+
+def test_the_last_words_are_left_where_they_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "last-words"
+    monkeypatch.setenv("TERMINATION_LOG", str(target))
+
+    ending.write_last_words("refused: é" + "x" * 5000)
+
+    assert target.read_bytes().startswith("refused: é".encode())
+    assert len(target.read_bytes()) == 4096
+    assert capsys.readouterr().err.startswith("refused: é")
+
+
+def test_the_status_is_two_files(tmp_path: Path) -> None:
+    status = Status(tmp_path)
+
+    status.write("the router is starting", {"suite": "FRR 10.3"})
+    assert (tmp_path / "unready").read_text() == "the router is starting\n"
+    assert json.loads((tmp_path / "status.json").read_text())["ready"] is False
+
+    status.write(None, {"node": "node1"})
+    assert not (tmp_path / "unready").exists()
+    found = json.loads((tmp_path / "status.json").read_text())
+    assert found.pop("updated").endswith("Z")
+    assert found == {"suite": "FRR 10.3", "node": "node1", "ready": True, "reason": None}

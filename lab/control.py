@@ -232,6 +232,8 @@ def _controllers(place: Place, authority: pki.Authority) -> None:
     name = "kube-controller-manager"
     argv = [
         "--use-service-account-credentials",
+        # It makes this directory, by default under /usr/libexec.
+        f"--flex-volume-plugin-dir={state.current().directory / 'volume-plugins'}",
         f"--service-account-private-key-file={state.current().pki / 'service-accounts.key'}",
         f"--root-ca-file={authority.certificate}",
     ]

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import Any, Literal
 
-from hypothesis import event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from cloudify_quagga import render
@@ -18,6 +18,9 @@ from router import configuration, grammar
 from tests.unit.refusals import accepted
 
 Version = Literal[4, 6]
+
+# A busy machine is no judge of speed.
+QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=30)
 ANYTHING = st.recursive(
@@ -152,7 +155,7 @@ def meant(router: Router) -> set[tuple[str, str | None, str | None, int]]:
     return ways | {(r.prefix, None, "blackhole", r.distance) for r in router.routes if r.blackhole}
 
 
-@settings(max_examples=300)
+@settings(QUICK, max_examples=300)
 @given(RIGHT_ROUTERS | ROUTERS)
 def test_a_router_is_refused_in_a_sentence_or_rendered_as_meant(properties: dict[str, Any]) -> None:
     router = accepted(lambda: Router.parse(properties))
@@ -175,18 +178,21 @@ def test_a_router_is_refused_in_a_sentence_or_rendered_as_meant(properties: dict
     assert sorted(blocks) == sorted(interface.name for interface in router.interfaces)
 
 
+@QUICK
 @given(st.dictionaries(st.sampled_from(list(Router().to_json())), ANYTHING, max_size=2))
 def test_anything_is_refused_in_a_sentence_or_parsed(properties: dict[str, Any]) -> None:
     router = accepted(lambda: Router.parse(properties))
     assert router is None or Router.parse(router.to_json()) == router
 
 
+@QUICK
 @given(ANYTHING | st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3))
 def test_labels_are_refused_in_a_sentence_or_parsed(value: object) -> None:
     labels = accepted(lambda: Labels.parse(value))
     assert labels is None or Labels.parse(labels.to_json()) == labels
 
 
+@QUICK
 @given(st.fixed_dictionaries({"labels": st.just({"a": "b"})}, optional={"node": ADDRESSES | ANYTHING}))
 def test_a_labeled_node_is_refused_in_a_sentence_or_parsed(properties: dict[str, Any]) -> None:
     node = accepted(lambda: LabeledNode.parse(properties))
@@ -205,6 +211,7 @@ CONFIGURATIONS = maps(
 )
 
 
+@QUICK
 @given(ANYTHING | maps(configuration=CONFIGURATIONS, context=st.text(max_size=5), in_cluster=st.booleans()))
 def test_an_access_is_refused_in_a_sentence_or_parsed(value: object) -> None:
     access = accepted(lambda: Access.parse(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudify_quagga.names import INSTANCE, NAME, Identity, label_value
@@ -57,14 +57,17 @@ def test_instances_that_look_alike_keep_apart(one: Identity, other: Identity) ->
     assert one.field_manager != other.field_manager
 
 
+@settings(deadline=None)
 @given(IDENTITIES)
 def test_kubernetes_accepts_every_name(identity: Identity) -> None:
-    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?", identity.object_name)
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", identity.object_name)
+    assert len(identity.object_name) <= 52
     assert all(LABEL_VALUE.fullmatch(value) for value in identity.labels.values())
     assert len(identity.field_manager.encode()) <= 128
     assert identity.field_manager.isprintable()
 
 
+@settings(deadline=None)
 @given(IDENTITIES)
 def test_the_selector_is_part_of_the_labels(identity: Identity) -> None:
     assert identity.selector.items() <= identity.labels.items()
@@ -72,6 +75,7 @@ def test_the_selector_is_part_of_the_labels(identity: Identity) -> None:
     assert identity.annotations[INSTANCE] == identity.instance
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_different_ids_have_different_label_values(one: str, other: str) -> None:
     assert (label_value(one) == label_value(other)) == (one == other)

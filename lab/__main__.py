@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from lab import LabError, hosts, image, kubebuild, lifecycle, packages, state
+from lab import LabError, hosts, image, kubebuild, lifecycle, state
 
 
 def main() -> int:
@@ -46,12 +46,13 @@ def _image(arguments: argparse.Namespace) -> int:
 
 
 def _kubectl(arguments: argparse.Namespace) -> NoReturn:
-    kubeconfig = state.current().kubeconfig
-    if not kubeconfig.exists():
+    lab = state.current()
+    if not lab.kubeconfig.exists():
         raise LabError("the lab is down; `python -m lab up` brings it up")
     program = kubebuild.program("kubectl")
-    environment = packages.environment() | {"KUBECONFIG": str(kubeconfig)}
-    os.execve(program, [program, *_without_dashes(arguments.command)], environment)  # noqa: S606 - no shell
+    # What it learns of this API server is of no use to the next one, nor to the user's ~/.kube.
+    argv = [program, f"--cache-dir={lab.directory / 'kubectl'}", *_without_dashes(arguments.command)]
+    os.execve(program, argv, os.environ | {"KUBECONFIG": str(lab.kubeconfig)})  # noqa: S606 - no shell
 
 
 def _status(arguments: argparse.Namespace) -> int:

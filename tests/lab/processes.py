@@ -16,7 +16,7 @@ def container_init(host: str) -> int:
 
     :raises LookupError: if there is none, or more than one.
     """
-    found = [pid for pid in _in_namespace(host) if _is_init(pid) and "python" in _read(pid, "cmdline")]
+    found = [pid for pid in _in_namespace(host) if _is_init(pid) and "router" in _words(pid)]
     if len(found) != 1:
         raise LookupError(f"{host} runs {len(found)} router containers: {found}")
     return found[0]
@@ -43,6 +43,10 @@ def _is_init(pid: int) -> bool:
     lines = [line for line in _read(pid, "status").splitlines() if line.startswith("NSpid:")]
     ids = lines[0].split()[1:] if lines else []
     return len(ids) > 1 and ids[-1] == "1"
+
+
+def _words(pid: int) -> list[str]:
+    return _read(pid, "cmdline").split("\0")
 
 
 def _read(pid: int, entry: str) -> str:

@@ -7,6 +7,9 @@ from lab.hosts import run
 HOSTS = ("control", "node1", "node2", "client", "server")
 
 # /proc/sys/net shows the reader's own network namespace, so the shell reads the host's.
+# The number by which staticd marks its routes in the kernel; iproute2 has no name for it.
+STATICD = "196"
+
 _QUESTIONS = {
     "ip route": "ip route show table all",
     "ip -6 route": "ip -6 route show table all",
@@ -24,7 +27,7 @@ def state() -> dict[str, list[str]]:
     }
 
 
-def kernel_routes(host: str, protocol: str = "static", *, ipv6: bool = False) -> set[str]:
+def kernel_routes(host: str, protocol: str = STATICD, *, ipv6: bool = False) -> set[str]:
     """Prefixes in the host's main table that carry the routing suite's protocol."""
     family = "-6" if ipv6 else "-4"
     lines = run(host, ["ip", family, "route", "show", "proto", protocol]).stdout.splitlines()

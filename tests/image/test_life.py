@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +135,24 @@ def test_it_is_not_ready_before_it_has_said_so(start: Callable[..., Container], 
     router.await_ready()
     assert router.run(*probe).returncode == 0
     assert router.run("vtysh", "-d", "zebra", "-c", "show version").returncode == 0
+
+
+def test_few_capabilities_are_enough(node: Node, start: Callable[..., Container]) -> None:
+    node.forward(4, "all", True)
+    before = node.everything()
+    few = "net_admin,net_raw,net_bind_service,sys_admin,setuid,setgid,chown,dac_override"
+    limited = ["setpriv", f"--bounding-set=-all,+{few.replace(',', ',+')}", "bash", "/root/start.sh"]
+
+    router = start(ENVIRONMENT, command=limited, read_only_sysctls=True).await_ready()
+    zebra = router.pids("zebra")[0]
+    os.kill(zebra, signal.SIGKILL)
+    await_that(lambda: router.pids("zebra") not in ([], [zebra]), 10, router)
+    router.await_ready()
+
+    status, seconds = router.stop()
+    assert status == 0, router.log
+    assert seconds < 2
+    assert node.everything() == before
 
 
 def test_it_listens_on_no_port(node: Node, start: Callable[..., Container]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -100,7 +101,7 @@ class Daemons:
         deadline = time.monotonic() + patience
         if child.pid is not None:
             self._ending.add(child.pid)
-            os.kill(child.pid, signal.SIGTERM)
+            self._signal(child.pid, signal.SIGTERM)
         while child.pid is not None or busy():
             if time.monotonic() > deadline:
                 self._kill(child)
@@ -159,11 +160,19 @@ class Daemons:
                 raise Failed(f"{child.daemon.name} did not answer within {_PATIENCE:g} s of its start")
             time.sleep(0.02)
 
+    def _signal(self, pid: int, number: signal.Signals) -> None:
+        """Signal a daemon, which has become another user."""
+        try:
+            os.kill(pid, number)
+        except PermissionError:
+            # Root without CAP_KILL, as in a pod with few capabilities: only the same user may do it then.
+            _as_user(self._suite.owner, lambda: os.kill(pid, number))
+
     def _kill(self, child: Child) -> None:
         if child.pid is None:
             return
         self._ending.add(child.pid)
-        os.kill(child.pid, signal.SIGKILL)
+        self._signal(child.pid, signal.SIGKILL)
         while child.pid is not None:
             self.reap()
             time.sleep(0.005)
@@ -176,6 +185,23 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _as_user(name: str, act: Callable[[], None]) -> None:
+    """Do something as another user, in a process of its own."""
+    user = pwd.getpwnam(name)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(pid, 0)[1] != 0:
+        raise Failed(f"{name} may not signal its own daemon")
 
 
 def _ended_child() -> tuple[int, int] | None:

@@ -13,7 +13,8 @@ def now() -> str:
 
 def say(event: str) -> None:
     """Write one line about one event."""
-    print(f"{now()} router: {' '.join(event.split())}", flush=True)
+    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    print(f"{moment} router: {' '.join(event.split())}", flush=True)
 
 
 def survive_odd_characters() -> None:

@@ -60,9 +60,11 @@ class Supervisor:
 
     def _write_configuration(self, wanted: Configuration) -> None:
         path = self._suite.configuration_file
+        # Made anew, for with few capabilities root may not change the mode of another user's file.
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o640)
         path.write_bytes(wanted.text.encode())
         shutil.chown(path, self._suite.owner, self._suite.owner)
-        path.chmod(0o640)
 
     def _stop(self) -> str:
         self._say_unready("the router is stopping")

@@ -29,6 +29,11 @@ LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
             "cloudify-quagga:Z-rich-Nord:r:r_1-d264b36e4d",
         ),
         (
+            Identity("a" * 40 + "-b", "r", "r_1"),
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-c79d8e2c89",
+            "cloudify-quagga:" + "a" * 40 + "-b:r:r_1",
+        ),
+        (
             Identity("0" * 120, "r", "r_1"),
             "quagga-0000000000000000000000000000000000-3610116f9a",
             "cloudify-quagga:" + "0" * 101 + "-3610116f9a",

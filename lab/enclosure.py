@@ -8,25 +8,25 @@ from pathlib import Path
 from lab import cache, packages
 
 # /mnt is in every Debian; it only lends its name while the cache moves over to the covered side.
-_SCRIPT = """
+_COVER = """
 set -e
-mount --bind "$1" /etc/ld.so.cache
-mount --bind "$2" /mnt
+mount --bind "$1" /mnt
 mount -t tmpfs -o mode=0755 lab /var/lib
-mkdir -p "$2"
-mount --move /mnt "$2"
-shift 2
+mount -t tmpfs -o mode=0755 lab /var/cache
+mkdir -p "$1"
+mount --move /mnt "$1"
+shift
 exec "$@"
 """
+_USE_LIBRARIES = 'mount --bind "$1" /etc/ld.so.cache && shift && exec "$@"'
 
 
 def enter(argv: list[str]) -> list[str]:
-    """The command that runs `argv` where /var/lib is empty and the lab's libraries belong to the system.
+    """The command that runs `argv` without notes in /var, and with the lab's libraries as the system's.
 
-    buildah and skopeo keep notes in /var/lib; buildah starts itself anew without LD_LIBRARY_PATH.
+    buildah and skopeo write such notes; buildah starts itself anew without LD_LIBRARY_PATH.
     """
-    script = ["sh", "-c", _SCRIPT, "sh", str(libraries()), str(cache.directory())]
-    return ["unshare", "--mount", "--", *script, *argv]
+    return _covered(["sh", "-c", _USE_LIBRARIES, "sh", str(libraries()), *argv])
 
 
 def libraries() -> Path:
@@ -34,8 +34,13 @@ def libraries() -> Path:
     return cache.entry("libraries", packages.root().name, _list_libraries) / "ld.so.cache"
 
 
+def _covered(argv: list[str]) -> list[str]:
+    """The command that runs `argv` where /var/lib and /var/cache are empty but for the lab's cache."""
+    return ["unshare", "--mount", "--", "sh", "-c", _COVER, "sh", str(cache.directory()), *argv]
+
+
 def _list_libraries(into: Path) -> None:
     configuration = into / "ld.so.conf"
     configuration.write_text(packages.environment()["LD_LIBRARY_PATH"].replace(":", "\n") + "\n")
     command = ["/sbin/ldconfig", "-X", "-f", str(configuration), "-C", str(into / "ld.so.cache")]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(_covered(command), check=True, capture_output=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 from lab import LabError, cache, packages, progress, registry
 from lab.buildah import Buildah, call, follow
 
-# Part of every image's key: to be raised when the way of building changes what comes out.
-RECIPE = 1
+# Part of every key: to be raised when the way of building changes what comes out.
+RECIPE = 2
 # Images in the cache that are not thrown away for newer ones.
 KEPT = 4
+SLIMMED = ("doc", "groff", "info", "linda", "lintian", "locale", "man")
 IGNORED = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _DEBIAN = re.compile(r"(?:docker\.io/)?(?:library/)?debian:(?P<suite>[a-z]+)(?:-slim)?")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
@@ -138,7 +139,7 @@ def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:
 
 
 def _base(suite: str) -> Path:
-    return cache.entry("bases", suite, lambda into: _bootstrap(suite, into))
+    return cache.entry("bases", f"{suite}-{RECIPE}", lambda into: _bootstrap(suite, into))
 
 
 def _bootstrap(suite: str, into: Path) -> None:
@@ -152,13 +153,23 @@ def _bootstrap(suite: str, into: Path) -> None:
         debootstrap = ["debootstrap", "--variant=minbase", suite, str(root), mirror.uri]
         for line in follow(debootstrap, mirror.environment):
             step.say(line.removeprefix("I: ").rstrip(".\n"))
-        for leftover in root.glob("var/cache/apt/archives/*.deb"):
-            leftover.unlink()
+        _slim(root)
         buildah.run("config", "--cmd", "bash", container)
         image = f"docker.io/library/debian:{suite}"
         buildah.run("commit", "--format=oci", "--rm", container, image)
         buildah.run("tag", image, f"{image}-slim")
     shutil.rmtree(work)
+
+
+def _slim(root: Path) -> None:
+    """Take out what Debian's own slim images go without, and have dpkg leave it out from now on."""
+    for directory in ("var/cache/apt", "var/lib/apt/lists", *(f"usr/share/{name}" for name in SLIMMED)):
+        for path in root.glob(f"{directory}/**/*"):
+            if path.name != "copyright" and (path.is_symlink() or path.is_file()):
+                path.unlink()
+    excluded = [f"path-exclude /usr/share/{name}/*\n" for name in SLIMMED]
+    kept = "path-include /usr/share/doc/*/copyright\n"
+    (root / "etc/dpkg/dpkg.cfg.d/slim").write_text("".join([*excluded, kept]))
 
 
 def _apt_configuration() -> str:

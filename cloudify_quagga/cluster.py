@@ -66,7 +66,7 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
         _use(access.api, configuration, secret)
     else:
         raise Refused(
-            access.said_at,
+            "client_config",
             None,
             "says no way to the cluster; name a kubeconfig in client_config.configuration.manager_file_path, "
             "or connect the node to one that has kubernetes_info",
@@ -199,11 +199,16 @@ class Cluster:
         deed = _Deed("patch", place.plural, reference.name)
         return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
 
-    def delete(self, reference: Reference, dependents_first: bool = False) -> bool:
-        """Ask for the object's removal; False where there was none."""
+    def delete(self, reference: Reference, dependents_first: bool = False, at_once: bool = False) -> bool:
+        """Ask for the object's removal; False where there was none.
+
+        :param at_once: without waiting for whoever would see to it.
+        """
         place = self._place(reference.api_version, reference.kind)
         deed = _Deed("delete", place.plural, reference.name)
         options: Manifest = {"propagationPolicy": "Foreground" if dependents_first else "Background"}
+        if at_once:
+            options["gracePeriodSeconds"] = 0
         try:
             self._json("DELETE", place.url(reference.namespace, reference.name), deed, body=options)
         except Absent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
-from cloudify_quagga.lifecycle.record import Record, Save
+from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.story import story
 from cloudify_quagga.model import Labels, Router
 from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, NAME, Identity
@@ -24,13 +24,13 @@ STEP_SECONDS = 2.0
 _POLL_SECONDS = 0.25
 
 
-def stop(cluster: Cluster, identity: Identity, record: Record, save: Save) -> Record:
+def stop(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
     """End it, and make sure that no node keeps a route of it."""
-    record = _halt(cluster, identity, record, save)
+    record = _halt(cluster, identity, record, journal)
     for node in (*record.unswept, *(name for name in record.nodes if name not in record.unswept)):
-        _sweep(cluster, identity, record, node)
+        journal.say(f"{node}: {_sweep(cluster, identity, record, node)}")
         record = record.swept(node)
-        save(record)
+        journal.save(record)
     return record
 
 
@@ -42,48 +42,61 @@ def delete(cluster: Cluster, identity: Identity, recorded: Iterable[Reference] =
     return removed
 
 
-def remove_forgotten(cluster: Cluster, owner: Owner) -> list[Reference]:
+def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None]) -> list[Reference]:
     """Stop and remove the routers of this deployment that nobody knows any more; tells what was removed."""
-    removed = []
+    removed: list[Reference] = []
     found = forgotten(cluster, owner)
     for identity in dict.fromkeys(Marks.of(manifest).identity for manifest in found):
         its = [manifest for manifest in found if Marks.of(manifest).identity == identity]
         for workload in filter(_runs, its):
-            stop(cluster, identity, _reconstructed(workload), save=lambda record: None)
+            stop(cluster, identity, _reconstructed(workload), Journal(lambda _: None, say))
+            removed.append(Reference.of(workload))
         removed += delete(cluster, identity, [Reference.of(manifest) for manifest in its])
     return removed
 
 
-def _halt(cluster: Cluster, identity: Identity, record: Record, save: Save) -> Record:
+def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
     """Delete what runs and hear every pod's last word."""
     there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
     present = {pod["metadata"]["uid"]: pod for pod in there.found}
     cluster.delete(record.workload, dependents_first=True)
+    for pod in there.found:
+        _let_go(cluster, pod)
     try:
         with closing(there.changes(STOP_SECONDS)) as changes:
             while present and (event := next(changes, None)):
                 uid = event.manifest["metadata"]["uid"]
                 present[uid] = event.manifest
                 if event.type == "DELETED":
-                    record = _farewell(record, present.pop(uid))
+                    record = _farewell(record, present.pop(uid), journal)
+                else:
+                    _let_go(cluster, event.manifest)
     finally:
-        save(record)
+        journal.save(record)
     if present:
         raise Waiting(_still_there(cluster, present.values()))
     _until_gone(cluster, [record.workload], STOP_SECONDS)
     return record
 
 
-def _farewell(record: Record, pod: Manifest) -> Record:
+def _let_go(cluster: Cluster, pod: Manifest) -> None:
+    """Do not wait for the kubelet, which keeps a pod for up to ten seconds after its container has ended."""
+    if pods.has_been_stopped(pod):
+        cluster.delete(Reference.of(pod), at_once=True)
+
+
+def _farewell(record: Record, pod: Manifest, journal: Journal) -> Record:
     """Remember what a pod that is gone leaves to do."""
-    node = pods.node_of(pod)
+    node, why, words = pods.node_of(pod), pods.left_something(pod), pods.last_words(pod) or ""
     if node is None:
         return record
-    why = pods.left_something(pod)
     if why:
+        journal.say(f"{node}: routes may be left, since {pod['metadata']['name']} ended otherwise: {why}")
         return replace(record, unswept={**record.unswept, node: f"{pod['metadata']['name']}: {why}"})
-    words = pods.last_words(pod) or ""
-    return record.swept(node) if words.startswith(pods.CLEAN) else record
+    if words.startswith(pods.CLEAN):
+        journal.say(f"{node}: {words}")
+        return record.swept(node)
+    return record
 
 
 def _still_there(cluster: Cluster, found: Iterable[Manifest]) -> str:
@@ -96,12 +109,13 @@ def _still_there(cluster: Cluster, found: Iterable[Manifest]) -> str:
     return "; ".join(sentences)
 
 
-def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str) -> None:
-    """Remove from a node what a router that was killed left there."""
+def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str) -> str:
+    """Remove from a node what a router that was killed left there; tells what came of it."""
     node = cluster.get(Reference("v1", "Node", node_name))
-    if node is None or _is_anothers(cluster, identity, node_name):
-        # Gone, and its routing table with it; or another router minds that table now.
-        return
+    if node is None:
+        return "is no node of the cluster any more"
+    if _is_anothers(cluster, identity, node_name):
+        return "another router minds its routes now"
     if not nodes.is_ready(node):
         why = record.unswept.get(node_name, "its router was not seen to end")
         raise Failed(f"routes may be left on {node_name} ({why}); {_bring_back(node_name)}")
@@ -111,15 +125,16 @@ def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str)
         _until_gone(cluster, [reference], SWEEP_SECONDS)
     cluster.apply(pod, identity.field_manager)
     try:
-        _await_swept(cluster, reference, pod["metadata"]["labels"], node_name)
+        words = _await_swept(cluster, reference, pod["metadata"]["labels"], node_name)
     finally:
         cluster.delete(reference)
     _until_gone(cluster, [reference], SWEEP_SECONDS)
+    return words
 
 
 def _await_swept(
     cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str
-) -> None:
+) -> str:
     deadline = time.monotonic() + SWEEP_SECONDS
     while True:
         there = cluster.observe("v1", "Pod", str(reference.namespace), selector)
@@ -127,7 +142,7 @@ def _await_swept(
         if pod is None:
             raise Waiting(f"the pod that was to sweep {node_name} has been taken away")
         if pods.has_ended(pod):
-            return _check_swept(pod, node_name)
+            return _checked(pod, node_name)
         left = deadline - time.monotonic()
         if left <= 0:
             raise Waiting(f"{node_name} is not swept after {SWEEP_SECONDS:.0f} s: {story(cluster, pod)}")
@@ -135,13 +150,14 @@ def _await_swept(
             next(changes, None)
 
 
-def _check_swept(pod: Manifest, node_name: str) -> None:
+def _checked(pod: Manifest, node_name: str) -> str:
     words = pods.last_words(pod) or pods.obstacle(pod) or "it gave no reason"
     if not words.startswith(pods.CLEAN):
         raise Failed(
             f"routes may be left on {node_name}, and the pod that was to remove them says: {words}; look at "
             f"`ip route` there, mend what it names, and uninstall again"
         )
+    return words
 
 
 def _is_anothers(cluster: Cluster, identity: Identity, node_name: str) -> bool:

@@ -45,6 +45,12 @@ def has_ended(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
+def has_been_stopped(pod: Manifest) -> bool:
+    """Its container has ended for good, but the kubelet has not let go of the pod yet."""
+    deleted = pod["metadata"].get("deletionTimestamp")
+    return bool(deleted) and "terminated" in (_container(pod).get("state") or {})
+
+
 def last_words(pod: Manifest) -> str | None:
     """The termination message of the container's latest end; None where it never ended."""
     status = _container(pod)

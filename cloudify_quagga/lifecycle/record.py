@@ -60,5 +60,13 @@ class Record:
         return replace(self, unswept=rest, nodes=tuple(name for name in self.nodes if name != node))
 
 
-# How a step that is done is remembered at once, so that an operation that is cut off can be taken up again.
-Save = Callable[[Record], None]
+@dataclass(frozen=True)
+class Journal:
+    """Where a step that is done goes at once, so that an operation that is cut off can be taken up again.
+
+    :param save: remembers the record instead of the one before.
+    :param say: tells the author what was seen.
+    """
+
+    save: Callable[[Record], None]
+    say: Callable[[str], None]

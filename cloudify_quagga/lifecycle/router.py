@@ -13,7 +13,7 @@ from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import pods
 from cloudify_quagga.lifecycle.ownership import Owner
-from cloudify_quagga.lifecycle.record import Record, Save
+from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.model import Router
 from cloudify_quagga.names import Identity
@@ -25,7 +25,9 @@ STUCK_SECONDS = 20.0
 STEP_SECONDS = 2.0
 
 
-def create(cluster: Cluster, owner: Owner, router: Router, access: Mapping[str, Any], save: Save) -> Record:
+def create(
+    cluster: Cluster, owner: Owner, router: Router, access: Mapping[str, Any], journal: Journal
+) -> Record:
     """Put everything there but what runs."""
     manifests = render.objects(router, owner.identity)
     record = Record(
@@ -35,20 +37,21 @@ def create(cluster: Cluster, owner: Owner, router: Router, access: Mapping[str, 
         access=access,
     )
     # Recorded before it is made: what is not there can be deleted, what is not known cannot.
-    save(record)
+    journal.save(record)
     for manifest in manifests[:-1]:
         cluster.apply(owner.stamped(manifest), owner.identity.field_manager)
     return record
 
 
-def start(cluster: Cluster, owner: Owner, record: Record, save: Save) -> Record:
+def start(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
     """Run it, and wait until every pod of it routes."""
     manifests = render.objects(record.wanted, owner.identity)
     for manifest in manifests:
         cluster.apply(owner.stamped(manifest), owner.identity.field_manager)
     routing = _await_ready(cluster, owner.identity, record)
     record = replace(record, nodes=tuple(sorted({*record.nodes, *routing})))
-    save(record)
+    journal.save(record)
+    journal.say(f"the router routes on {', '.join(record.nodes)}")
     return record
 
 

@@ -23,7 +23,7 @@ def remove(ctx: Context) -> None:
     A deployment whose very access was refused must still be uninstallable.
     """
     try:
-        removed = _removed(context.connection(ctx), context.owner(ctx))
+        removed = _removed(ctx, context.connection(ctx), context.owner(ctx))
     except QuaggaError as error:
         if ctx.instance.runtime_properties:
             raise
@@ -33,7 +33,7 @@ def remove(ctx: Context) -> None:
         ctx.logger.info("Removed what an earlier install of this deployment had left: %s", what)
 
 
-def _removed(cluster: Cluster, owner: Owner) -> list[str]:
+def _removed(ctx: Context, cluster: Cluster, owner: Owner) -> list[str]:
     # Routers first: without the labels their pods would be gone before anybody hears their last word.
-    routers = [str(reference) for reference in ending.remove_forgotten(cluster, owner)]
+    routers = [str(reference) for reference in ending.remove_forgotten(cluster, owner, ctx.logger.info)]
     return routers + labels.release_forgotten(cluster, owner)

@@ -8,7 +8,7 @@ from cloudify_quagga.errors import Failed
 from cloudify_quagga.lifecycle import ending, placement, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
-from cloudify_quagga.lifecycle.record import Record
+from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.model import Router
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
@@ -32,7 +32,7 @@ def validate_creation(ctx: Context, **_: object) -> None:
 def create(ctx: Context, **_: object) -> None:
     """Resolve the wanted state once, record it, and make everything but what runs."""
     wanted, access = _wanted(ctx), context.access(ctx).to_json()
-    life.create(context.connection(ctx), context.owner(ctx), wanted, access, lambda one: _save(ctx, one))
+    life.create(context.connection(ctx), context.owner(ctx), wanted, access, _journal(ctx))
 
 
 @mapped
@@ -41,8 +41,7 @@ def start(ctx: Context, **_: object) -> None:
     record = _recorded(ctx)
     if record is None:
         raise Failed("there is no record of this router; its create operation has to run first")
-    record = life.start(context.connection(ctx), context.owner(ctx), record, lambda one: _save(ctx, one))
-    ctx.logger.info("The router routes on %s", ", ".join(record.nodes))
+    life.start(context.connection(ctx), context.owner(ctx), record, _journal(ctx))
 
 
 @mapped
@@ -50,8 +49,7 @@ def stop(ctx: Context, **_: object) -> None:
     """End the router, and whatever an earlier install left running, with no route left on any node."""
     record = _recorded(ctx)
     if record is not None:
-        identity = context.owner(ctx).identity
-        ending.stop(context.connection(ctx), identity, record, lambda one: _save(ctx, one))
+        ending.stop(context.connection(ctx), context.owner(ctx).identity, record, _journal(ctx))
     forgotten.remove(ctx)
 
 
@@ -79,5 +77,5 @@ def _recorded(ctx: Context) -> Record | None:
     return Record.from_json(stored) if stored else None
 
 
-def _save(ctx: Context, record: Record) -> None:
-    context.replace(ctx, **{RECORD: record.to_json()})
+def _journal(ctx: Context) -> Journal:
+    return Journal(lambda record: context.replace(ctx, **{RECORD: record.to_json()}), ctx.logger.info)

@@ -15,6 +15,7 @@ from cloudify_quagga.lifecycle import ending, ownership
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.labels import holders
 from cloudify_quagga.lifecycle.ownership import Marks, Owner
+from cloudify_quagga.lifecycle.record import Journal
 from cloudify_quagga.model import Router
 from cloudify_quagga.names import Identity
 from tests.api.conftest import FakeNode
@@ -108,7 +109,7 @@ def another(cluster: Cluster, node: FakeNode) -> Iterator[Callable[[Owner], None
     def make(owner: Owner) -> None:
         identities.append(owner.identity)
         router = Router.parse({"node_selector": {"quagga-router": node.name}})
-        life.create(cluster, owner, router, {}, lambda _: None)
+        life.create(cluster, owner, router, {}, Journal(lambda _: None, print))
 
     yield make
     for identity in identities:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudify_quagga.model import Router
+
 PROJECT = Path(__file__).resolve().parents[2]
 PLUGIN: dict[str, Any] = yaml.safe_load((PROJECT / "plugin.yaml").read_text())
 TYPES: dict[str, Any] = PLUGIN["node_types"]
@@ -51,8 +53,6 @@ def test_every_property_is_described(type_name: str) -> None:
 
 
 def test_the_routers_properties_are_those_of_the_model() -> None:
-    from cloudify_quagga.model import Router
-
     defaults = Router.parse({}).to_json()
     properties = TYPES["cloudify.nodes.quagga.Router"]["properties"]
     assert set(properties) == {*defaults, "client_config"}

@@ -1,0 +1,222 @@
+"""However a router ends, its nodes are left without a route, or the sentence says where they may be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cloudify_quagga import render
+from cloudify_quagga.cluster import Manifest, Reference
+from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.lifecycle import ending
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.lifecycle.record import Journal, Record
+from cloudify_quagga.model import Router
+from cloudify_quagga.names import Identity
+from tests.unit.small_cluster import Kubelet, SmallCluster
+
+US = Identity("router", "quagga", "quagga_abc123")
+ROUTER = Router.parse({"node_selector": {"role": "router"}})
+CLEAN = "stopped: 0 routes left (2 withdrawn in 0.10 s)"
+SWEPT = "swept: 0 routes left (2 removed)"
+
+
+class Notes:
+    """What the journal was told."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.said: list[str] = []
+        self.journal = Journal(self.records.append, self.said.append)
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STOP_SECONDS", "SWEEP_SECONDS"):
+        monkeypatch.setattr(ending, name, 0.05)
+
+
+def kubelet(last_word: str | None, sweeper_says: str | None = SWEPT) -> Kubelet:
+    """Ends a pod that is deleted with these last words, and a sweeper with those."""
+
+    def run(cluster: SmallCluster, pod: Manifest) -> None:
+        if pod["metadata"]["labels"]["app.kubernetes.io/name"] == "quagga-sweeper":
+            if sweeper_says:
+                cluster.update(pod, **ended(sweeper_says), phase="Succeeded")
+        elif pod["metadata"].get("deletionTimestamp") and last_word:
+            cluster.update(pod, **ended(last_word))
+            cluster.gone(pod)
+
+    return run
+
+
+def ended(message: str) -> dict[str, Any]:
+    state = {"terminated": {"message": message, "exitCode": 0}}
+    return {"containerStatuses": [{"state": state}]}
+
+
+def running(cluster: SmallCluster, *node_names: str, ready: bool = True, identity: Identity = US) -> Record:
+    """A router that runs on these nodes, and its record."""
+    manifests = render.objects(ROUTER, identity)
+    for manifest in manifests:
+        cluster.put(manifest)
+    for name in node_names:
+        cluster.put(node(name))
+        pod = render.probe_pod(ROUTER, identity)
+        pod["metadata"]["name"] += f"-{name}"
+        pod["spec"]["nodeName"] = name
+        pod["status"] = {"containerStatuses": [{"state": {"running": {}}}]}
+        cluster.put(pod)
+    references = tuple(Reference.of(manifest) for manifest in manifests)
+    return Record(ROUTER, "", references, nodes=node_names if ready else ())
+
+
+def node(name: str, ready: bool = True) -> Manifest:
+    conditions = [{"type": "Ready", "status": "True" if ready else "Unknown"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name},
+        "status": {"conditions": conditions},
+    }
+
+
+def sweepers(cluster: SmallCluster) -> list[str]:
+    return [pod["spec"]["nodeName"] for pod in cluster.applied if pod["kind"] == "Pod"]
+
+
+def stop(cluster: SmallCluster, record: Record, notes: Notes) -> Record:
+    return ending.stop(cluster, US, record, notes.journal)  # type: ignore[arg-type]
+
+
+def test_an_orderly_end_needs_no_sweeper(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    record = stop(cluster, running(cluster, "node1", "node2"), notes)
+    assert sweepers(cluster) == []
+    assert record.nodes == ()
+    assert notes.said == [f"node1: {CLEAN}", f"node2: {CLEAN}"]
+    assert cluster.find("v1", "Pod") == []
+
+
+@pytest.mark.parametrize("words", ["Error (exit code 137)", "failed: 3 routes left: ..."])
+def test_an_end_without_the_right_words_is_swept(words: str, notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(words))
+    record = stop(cluster, running(cluster, "node1"), notes)
+    assert sweepers(cluster) == ["node1"]
+    assert record == replace(record, nodes=(), unswept={})
+    assert notes.said[-1] == f"node1: {SWEPT}"
+    # Remembered before it was done.
+    assert any("node1" in one.unswept for one in notes.records)
+    assert cluster.find("v1", "Pod") == []
+
+
+def test_a_node_where_it_routed_and_has_no_pod_is_swept(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    record = replace(running(cluster), nodes=("node1",))
+    cluster.put(node("node1"))
+    stop(cluster, record, notes)
+    assert sweepers(cluster) == ["node1"]
+
+
+def test_a_router_that_refused_its_input_touched_nothing(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("refused: interfaces[1]: 'eth9' is not an interface of node1"))
+    stop(cluster, running(cluster, "node1", ready=False), notes)
+    assert sweepers(cluster) == []
+
+
+def test_a_sweeper_that_finds_something_else_fails_with_its_words(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)", "refused: a foreign zebra runs here"))
+    with pytest.raises(Failed, match=r"on node1, and the pod .* says: refused: a foreign zebra runs here"):
+        stop(cluster, running(cluster, "node1"), notes)
+    assert notes.records[-1].unswept
+    # Uninstalling again takes up where it ended.
+    cluster = SmallCluster(kubelet(CLEAN))
+    cluster.put(node("node1"))
+    assert stop(cluster, notes.records[-1], notes).unswept == {}
+    assert sweepers(cluster) == ["node1"]
+
+
+def test_a_node_that_does_not_answer_is_named_with_what_to_do(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    record = running(cluster, "node1")
+    cluster.put(node("node1", ready=False))
+    with pytest.raises(
+        Failed, match=r"node1 .*is not Ready: bring it back .*`kubectl delete node node1` first"
+    ):
+        stop(cluster, record, notes)
+
+
+def test_a_node_that_is_gone_keeps_no_routes(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    record = stop(cluster, replace(running(cluster), nodes=("node9",)), notes)
+    assert record.nodes == ()
+    assert notes.said == ["node9: is no node of the cluster any more"]
+
+
+def test_a_node_with_another_router_is_left_to_it(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    other = Identity("other", "quagga", "quagga_xyz789")
+    running(cluster, "node1", identity=other)
+    for pod in cluster.find("v1", "Pod"):
+        pod["metadata"]["annotations"] = other.annotations
+    stop(cluster, replace(running(cluster), nodes=("node1",)), notes)
+    assert sweepers(cluster) == []
+    assert len(cluster.find("v1", "Pod")) == 1
+
+
+def test_pods_that_stay_are_waited_for_again(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(None))
+    record = running(cluster, "node1")
+    with pytest.raises(Waiting, match="on node1 has not ended after"):
+        stop(cluster, record, notes)
+    cluster.put(node("node1", ready=False))
+    with pytest.raises(Waiting, match="node1 is not Ready: bring it back"):
+        stop(cluster, record, notes)
+
+
+def test_a_sweeper_that_does_not_run_is_waited_for_again(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)", sweeper_says=None))
+    with pytest.raises(Waiting, match="node1 is not swept after"):
+        stop(cluster, running(cluster, "node1"), notes)
+
+
+def test_deleting_twice_finds_nothing_the_second_time(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    record = stop(cluster, running(cluster, "node1"), notes)
+    first = ending.delete(cluster, US, record.objects)  # type: ignore[arg-type]
+    assert [one.kind for one in first] == ["ConfigMap"]
+    assert ending.delete(cluster, US, record.objects) == []  # type: ignore[arg-type]
+
+
+def owner(known: set[str], origin: str = "here") -> Owner:
+    mine = Identity("router", "quagga", "quagga_new456")
+    return Owner(mine, origin, frozenset({mine.instance, *known}), "cfy uninstall -b router")
+
+
+@pytest.mark.parametrize(
+    ("who", "removed"),
+    [
+        pytest.param(owner(set()), True, id="nobody knows it any more"),
+        pytest.param(owner({US.instance}), False, id="a sibling"),
+        pytest.param(owner(set(), origin="elsewhere"), False, id="of another profile"),
+    ],
+)
+def test_only_what_nobody_knows_any_more_is_removed(who: Owner, removed: bool, notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    maker = Owner(US, "here", frozenset({US.instance}), "")
+    running(cluster, "node1")
+    for manifest in [*cluster.find("v1", "ConfigMap"), *cluster.find("apps/v1", "DaemonSet")]:
+        cluster.put(maker.stamped(manifest))
+    for pod in cluster.find("v1", "Pod"):
+        pod["metadata"]["ownerReferences"] = [{"kind": "DaemonSet"}]
+    gone = ending.remove_forgotten(cluster, who, notes.said.append)  # type: ignore[arg-type]
+    assert bool(gone) is removed
+    assert bool(cluster.find("v1", "ConfigMap")) is not removed
+    assert sweepers(cluster) == (["node1"] if removed else [])

@@ -1,0 +1,182 @@
+"""Where our errors become Cloudify's, and how an operation's context is read."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
+
+from cloudify_quagga.errors import (
+    Conflict,
+    Failed,
+    NotPermitted,
+    PermanentError,
+    Refused,
+    TemporaryError,
+    Unavailable,
+    Waiting,
+)
+from cloudify_quagga.lifecycle.ownership import Forgotten
+from cloudify_quagga.operations import context, forgotten
+from cloudify_quagga.operations.door import mapped
+
+
+def raised(error: Exception) -> Exception:
+    @mapped
+    def operation(ctx: object, **_: object) -> None:
+        raise error
+
+    with pytest.raises(
+        type(error) if not isinstance(error, PermanentError | TemporaryError) else Exception
+    ) as said:
+        operation(ctx=None, some="input")
+    return said.value
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Refused("routes[0].prefix", "10.0.0.5/24", "has host bits set"), NonRecoverableError),
+        (Conflict("..."), NonRecoverableError),
+        (NotPermitted("..."), NonRecoverableError),
+        (Failed("..."), NonRecoverableError),
+        (PermanentError("..."), NonRecoverableError),
+        (Unavailable("..."), RecoverableError),
+        (Waiting("..."), OperationRetry),
+    ],
+)
+def test_every_error_has_its_counterpart(error: Exception, kind: type[Exception]) -> None:
+    said = raised(error)
+    assert type(said) is kind
+    assert str(said) == str(error)
+    assert said.__cause__ is error
+
+
+def test_the_time_to_come_back_is_handed_on() -> None:
+    assert getattr(raised(Unavailable("...", 17)), "retry_after") == 17  # noqa: B009
+
+
+def test_a_defect_stays_what_it_is() -> None:
+    assert type(raised(KeyError("a defect"))) is KeyError
+
+
+class Profile:
+    """A local profile's storage, as an operation's context holds it."""
+
+    def __init__(self, root: Path, *instances: str) -> None:
+        self._root = root
+        self._instances = instances
+        self.env = SimpleNamespace(evaluate_functions=self._evaluated)
+
+    def get_workdir(self) -> str:
+        return str(self._root / "deployments" / "router" / "workdir")
+
+    def get_node_instances(self) -> list[dict[str, str]]:
+        return [{"id": instance} for instance in self._instances]
+
+    @staticmethod
+    def _evaluated(payload: dict[str, Any], context: dict[str, str]) -> dict[str, Any]:
+        return {
+            key: "evaluated" if value == {"get_attribute": []} else value for key, value in payload.items()
+        }
+
+
+class Runtime(dict[str, Any]):
+    """Runtime properties."""
+
+
+class Instance:
+    def __init__(self, *relationships: object, **runtime: Any) -> None:
+        self.id = "quagga_abc123"
+        self.relationships = relationships
+        self.runtime_properties = Runtime(runtime)
+        self.stored: list[dict[str, Any]] = []
+
+    def update(self) -> None:
+        self.stored.append(dict(self.runtime_properties))
+
+
+def operation_context(
+    tmp_path: Path, instance: Instance | None = None, properties: dict[str, Any] | None = None
+) -> Any:
+    storage = Profile(tmp_path, "quagga_abc123", "quagga_def456")
+    return SimpleNamespace(
+        _endpoint=SimpleNamespace(storage=storage),
+        deployment=SimpleNamespace(id="router"),
+        node=SimpleNamespace(id="quagga", properties=properties or {}),
+        instance=instance or Instance(),
+        logger=logging.getLogger("test"),
+        get_resource=lambda name: b"",
+    )
+
+
+def related(type_hierarchy: list[str], **runtime: Any) -> Any:
+    target = SimpleNamespace(instance=SimpleNamespace(runtime_properties=runtime))
+    return SimpleNamespace(type_hierarchy=type_hierarchy, target=target)
+
+
+def test_the_owner_is_known_by_profile_and_instances(tmp_path: Path) -> None:
+    owner = context.owner(operation_context(tmp_path))
+    assert owner.known == {"quagga_abc123", "quagga_def456"}
+    assert owner.uninstall == "cfy uninstall -b router"
+    assert str(tmp_path) in owner.origin
+
+
+def test_functions_in_properties_are_evaluated(tmp_path: Path) -> None:
+    ctx = operation_context(tmp_path, properties={"image": {"get_attribute": []}, "kind": "Pod"})
+    assert context.properties(ctx) == {"image": "evaluated", "kind": "Pod"}
+
+
+CONNECTED = ["cloudify.relationships.connected_to", context.CONNECTED_TO_CLUSTER]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"kubernetes_info": {"kubeconfig": "/there"}},
+        {"outputs": {"kubernetes_info": {"kubeconfig": "/there"}}},
+        {"capabilities": {"kubernetes_info": {"kubeconfig": "/there"}}},
+    ],
+)
+def test_the_cluster_is_what_a_target_tells(told: dict[str, Any], tmp_path: Path) -> None:
+    unrelated = related(["cloudify.relationships.depends_on"], kubernetes_info={"kubeconfig": "/elsewhere"})
+    derived = related([*CONNECTED, "my.own"], **told)
+    ctx = operation_context(tmp_path, Instance(unrelated, related(CONNECTED), derived))
+    assert context.access(ctx).file == "/there"
+
+
+def test_the_nodes_own_way_comes_first(tmp_path: Path) -> None:
+    ctx = operation_context(
+        tmp_path,
+        Instance(related(CONNECTED, kubernetes_info={"kubeconfig": "/there"})),
+        {"client_config": {"configuration": {"manager_file_path": "/here"}}},
+    )
+    assert context.access(ctx).file == "/here"
+
+
+def test_what_is_replaced_is_stored_at_once(tmp_path: Path) -> None:
+    ctx = operation_context(tmp_path)
+    context.replace(ctx, router={"hash": "1"}, name="node1")
+    assert ctx.instance.stored == [{"router": {"hash": "1"}, "name": "node1"}]
+    context.clear(ctx)
+    assert ctx.instance.runtime_properties == {}
+
+
+class TestUninstallingWithoutAWayToTheCluster:
+    def test_works_where_nothing_was_made(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        forgotten.remove(operation_context(tmp_path))
+        assert "was not looked for: client_config: null says no way" in caplog.text
+
+    def test_fails_where_something_is_recorded(self, tmp_path: Path) -> None:
+        with pytest.raises(Refused):
+            forgotten.remove(operation_context(tmp_path, Instance(router={"hash": "1"})))
+
+    def test_fails_where_something_forgotten_was_seen(self, tmp_path: Path) -> None:
+        ctx = operation_context(tmp_path)
+        forgotten.remember(ctx, Forgotten("it still lives"))
+        with pytest.raises(Refused):
+            forgotten.remove(ctx)

@@ -23,7 +23,8 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         # A manager's own copy calls itself 7.0.5.dev1, which `>=7.0.5` would refuse.
-        "cloudify-common>=7.0",
+        # With `dispatcher`: cloudify.workflows.local, which reads other local deployments, needs networkx.
+        "cloudify-common[dispatcher]>=7.0",
         # 37 needs an aiohttp that cloudify-common 7.0.5 excludes; pip would fall back to 7.0.4.
         "kubernetes>=29,<37",
         "pyyaml",

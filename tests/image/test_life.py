@@ -14,6 +14,14 @@ import pytest
 from tests.image.configurations import ENVIRONMENT, frr_conf, many, prefixes
 from tests.image.container import Container, Node, Poller, await_that
 
+HOLD_THE_LOCK = """
+import socket, time
+held = socket.socket(socket.AF_UNIX)
+held.bind(b"\\0cloudify-quagga-router")
+print("held", flush=True)
+time.sleep(60)
+"""
+
 EVERY_KIND = [
     "ip route 10.0.0.0/24 172.16.0.1",
     "ip route 10.4.0.0/24 eth1",
@@ -120,6 +128,41 @@ def test_it_can_be_stopped_at_any_moment_of_its_start(node: Node, start: Callabl
         assert router.stop()[0] == 0, router.log
         assert router.last_words.startswith("stopped: 0 routes left"), router.log
         assert node.everything() == before
+
+
+def test_stopped_before_it_began_it_takes_back_what_its_last_life_left(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    start(frr_conf=frr_conf(many(10))).await_ready().kill()
+    holder = start(command=["python3", "-c", HOLD_THE_LOCK])
+    await_that(lambda: "held" in holder.log, 10, holder)
+    router = start(frr_conf=frr_conf(many(10)))
+    await_that(lambda: bool(router.status.get("wanted_hash")), 10, router)
+
+    # It waits for the lock; its holder goes while it is being stopped.
+    os.kill(router.pid, signal.SIGTERM)
+    holder.kill()
+
+    assert router.await_end() == 0, router.log
+    assert router.last_words.startswith("stopped: 0 routes left (10 withdrawn in ")
+    assert node.everything() == before
+
+
+def test_a_daemon_that_hangs_does_not_keep_the_router_from_ending(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    router = start(frr_conf=frr_conf(many(10))).await_ready()
+
+    os.kill(router.pids("zebra")[0], signal.SIGSTOP)
+    status, seconds = router.stop()
+
+    assert status == 0, router.log
+    assert seconds < 20
+    assert "zebra makes no progress" in router.log
+    assert router.last_words.startswith("stopped: 0 routes left (10 withdrawn in ")
+    assert node.everything() == before
 
 
 def test_it_is_not_ready_before_it_has_said_so(start: Callable[..., Container], root: Path) -> None:

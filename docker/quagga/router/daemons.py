@@ -92,22 +92,26 @@ class Daemons:
         taken, self.deaths = self.deaths, []
         return taken
 
-    def stop(self, name: str, patience: float, busy: Callable[[], bool] = lambda: False) -> None:
+    def stop(self, name: str, patience: float, remaining: Callable[[], int] = lambda: 0) -> None:
         """End one daemon, and wait until it has gone and what it leaves behind has drained.
 
-        :param busy: tells whether there is still something to wait for.
+        :param patience: seconds without progress after which it is not waited for any more.
+        :param remaining: tells how much there is still to drain.
         """
         child = self.children[name]
-        deadline = time.monotonic() + patience
         if child.pid is not None:
-            self._ending.add(child.pid)
             self._signal(child.pid, signal.SIGTERM)
-        while child.pid is not None or busy():
+            self._ending.add(child.pid)
+        deadline, least = time.monotonic() + patience, remaining()
+        while child.pid is not None or least:
             if time.monotonic() > deadline:
+                say(f"{name} makes no progress; going on without it")
                 self._kill(child)
                 return
-            self.reap()
             time.sleep(0.01)
+            self.reap()
+            if (now_remaining := remaining()) < least:
+                deadline, least = time.monotonic() + patience, now_remaining
 
     def kill(self, name: str) -> None:
         """End a daemon without giving it the time to withdraw its routes."""

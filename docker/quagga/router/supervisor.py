@@ -48,7 +48,7 @@ class Supervisor:
         )
         seconds = admission.check_seconds(self._environment)
         wanted = admission.accepted_configuration(self._environment)
-        self._status.facts["wanted_hash"] = wanted.hash
+        self._say_unready("the router is starting", wanted_hash=wanted.hash)
         self._lock = namespace.lock()
         namespace.refuse_strangers()
         admission.refuse_missing_interfaces(wanted, self._node)
@@ -68,10 +68,11 @@ class Supervisor:
 
     def _stop(self) -> str:
         self._say_unready("the router is stopping")
-        if self._lock is None:
-            # Asked before the node was ours: routes of an earlier life may be there, or another router's.
-            return withdrawal.sweep(self._suite)
-        return withdrawal.stop(self._suite, self._daemons)
+        if self._daemons is not None:
+            return withdrawal.stop(self._suite, self._daemons)
+        if self._lock is not None:
+            self._lock.close()
+        return withdrawal.stop_before_the_start(self._suite)
 
     def _leave_routes(self) -> None:
         """End so that the next life of this router finds the routes where they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from router import forwarding, kernel, namespace
 from router.daemons import Daemons
@@ -10,34 +11,47 @@ from router.ending import Failed
 from router.journal import say
 from router.suite import Suite
 
-_PATIENCE = 10.0
-"""Seconds that one daemon may need to withdraw its routes; the kubelet gives 30 to all of them."""
+_PATIENCE: Final = 5.0
+"""Seconds without progress after which a daemon is not waited for; the kubelet gives 30 to all of them."""
 
 
-def stop(suite: Suite, daemons: Daemons | None) -> str:
+def stop(suite: Suite, daemons: Daemons) -> str:
     """End the daemons in order and take back everything; returns the last words."""
     began = time.monotonic()
     count = _count(suite)
-    if daemons is not None:
-        for name in suite.stopping(daemons.running):
-            _stop_daemon(suite, daemons, name)
+    for name in suite.stopping(daemons.running):
+        _stop_daemon(suite, daemons, name)
     _take_back(suite)
-    return f"stopped: 0 routes left ({count} withdrawn in {time.monotonic() - began:.2f} s)"
+    return _stopped(count, began)
+
+
+def stop_before_the_start(suite: Suite) -> str:
+    """Take back what an earlier life of this router left, when this one ends before it began."""
+    began = time.monotonic()
+    return _stopped(_sweep(suite), began)
 
 
 def sweep(suite: Suite) -> str:
     """Take back what a router left behind that could not do it itself; returns the last words."""
+    return f"swept: 0 routes left ({_sweep(suite)} removed)"
+
+
+def _sweep(suite: Suite) -> int:
     with namespace.lock():
         namespace.refuse_strangers()
         count = _count(suite)
         _take_back(suite)
-    return f"swept: 0 routes left ({count} removed)"
+    return count
+
+
+def _stopped(count: int, began: float) -> str:
+    return f"stopped: 0 routes left ({count} withdrawn in {time.monotonic() - began:.2f} s)"
 
 
 def _stop_daemon(suite: Suite, daemons: Daemons, name: str) -> None:
     protocols = suite.daemon(name).protocols if name != suite.manager else frozenset()
     began = time.monotonic()
-    daemons.stop(name, _PATIENCE, lambda: bool(protocols) and bool(kernel.of_protocols(protocols)))
+    daemons.stop(name, _PATIENCE, lambda: len(kernel.of_protocols(protocols)) if protocols else 0)
     say(f"stopped {name} in {time.monotonic() - began:.2f} s")
 
 

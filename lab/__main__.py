@@ -1,10 +1,11 @@
-"""The lab's command line: `python -m lab up | down | run | image | kubectl | status`."""
+"""The lab's command line: `python -m lab up | down | hold | run | image | kubectl | status`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -34,6 +35,17 @@ def _up(arguments: argparse.Namespace) -> int:
 def _down(_: argparse.Namespace) -> int:
     lifecycle.down()
     return 0
+
+
+def _hold(arguments: argparse.Namespace) -> int:
+    """Leave the lab as it was found: up, with whatever is in it, or down."""
+    stays = lifecycle.status()["up"]
+    lifecycle.up(None, api_only=False)
+    try:
+        return subprocess.run(_without_dashes(arguments.command), check=False).returncode
+    finally:
+        if not stays:
+            lifecycle.down()
 
 
 def _run(arguments: argparse.Namespace) -> NoReturn:
@@ -90,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
 
     down = commands.add_parser("down", help="take everything away that `up` made; the cache stays")
     down.set_defaults(does=_down)
+
+    hold = commands.add_parser(
+        "hold", help="run a command with the lab up; it goes down if it was down before"
+    )
+    hold.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    hold.set_defaults(does=_hold)
 
     run = commands.add_parser("run", help="run a command in a host: control, node1, ..., client, server")
     run.add_argument("host")

@@ -2,15 +2,17 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
+TOOLS := .venv-tools/.ready
 
-.PHONY: help demo demo-down test unit lint lab-down clean
+.PHONY: help demo demo-down test unit lint cfy-lint wagon bundle lab-down clean
 
 help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; about 9 minutes the first time)'
 	@echo 'make demo-down   takes all of it back'
 	@echo 'make test        every test, on the real thing                        (root)'
 	@echo 'make unit        the tests that need no cluster                       (seconds)'
-	@echo 'make lint        ruff, mypy, import-linter                            (seconds)'
+	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (seconds)'
+	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
 $(READY): setup.py plugin.yaml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
@@ -20,17 +22,32 @@ $(READY): setup.py plugin.yaml
 	@.venv/bin/pip install --quiet --editable '.[lab,dev]'
 	@touch $@
 
+$(TOOLS): packing/tools.txt | $(READY)
+	@$(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/pip install --quiet --requirement packing/tools.txt
+	@touch $@
+
 demo: $(READY)
 	@$(PY) -m demo up
 
 demo-down:
 	@if [ -x $(PY) ]; then $(PY) -m demo down; else echo 'Nothing to undo: make demo has not run here.'; fi
 
-lint: $(READY)
+lint: $(READY) $(TOOLS)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PY) -m packing.lint
+
+cfy-lint: $(READY) $(TOOLS)
+	$(PY) -m packing.lint
+
+wagon: $(READY)
+	@$(PY) -m packing.wagon
+
+bundle: wagon
+	@$(PY) -m packing.bundle
 
 unit: $(READY)
 	$(PY) -m pytest tests/unit
@@ -44,4 +61,4 @@ lab-down:
 	@$(PY) -m lab down
 
 clean: demo-down
-	rm -rf .venv .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-tools .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

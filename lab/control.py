@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +105,23 @@ def ready() -> bool:
         return False
 
 
-def ready_nodes() -> set[str]:
-    """The nodes that the cluster calls Ready."""
+def ready_nodes(since: float = 0.0) -> set[str]:
+    """The nodes that the cluster calls Ready, because they said so after `since` (seconds of the epoch)."""
     status, body = _request("/api/v1/nodes")
     if status != http.HTTPStatus.OK:
         return set()
     nodes: list[dict[str, Any]] = json.loads(body)["items"]
-    return {node["metadata"]["name"] for node in nodes if _is_ready(node)}
+    return {node["metadata"]["name"] for node in nodes if _is_ready(node, since)}
 
 
-def _is_ready(node: dict[str, Any]) -> bool:
+def _is_ready(node: dict[str, Any], since: float) -> bool:
     conditions = node["status"].get("conditions", [])
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    ready = [entry for entry in conditions if entry["type"] == "Ready" and entry["status"] == "True"]
+    return any(_seconds(entry["lastHeartbeatTime"]) > since for entry in ready)
+
+
+def _seconds(time: str) -> float:
+    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
 
 def _request(path: str) -> tuple[int, bytes]:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ OWN = ("/run", "/var/lib", "/var/log")
 def up(name: str) -> None:
     """Start a node from nothing and wait until the cluster calls it Ready."""
     down(name)
+    began = time.time()
     home = directory(name)
     for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
         (home / part).mkdir(parents=True)
@@ -60,8 +62,9 @@ def up(name: str) -> None:
         # Else the kubelet looks for a cloud's metadata server for five seconds.
         env={"AWS_EC2_METADATA_DISABLED": "true"},
     )
+    # The cluster goes on calling a node Ready for a while after it ended.
     process.wait_until(
-        lambda: name in control.ready_nodes(), f"{name} is not Ready", READY_WITHIN, daemons=[name]
+        lambda: name in control.ready_nodes(began), f"{name} is not Ready", READY_WITHIN, daemons=[name]
     )
 
 

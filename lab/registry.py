@@ -27,6 +27,7 @@ def up() -> None:
     file = lab.directory / "registry.yml"
     file.write_text(configuration(storage()))
     program = packages.tool("docker-registry")
+    _forget_replaced(program, file)
     log = lab.logs / f"{NAME}.log"
     process.spawn(NAME, [program, "serve", str(file)], log=log, netns=network.namespace(network.CONTROL))
     process.wait_until(_answers, "the registry does not answer", 20, daemons=[NAME])
@@ -105,6 +106,20 @@ def configuration(directory: Path) -> str:
         },
         indent=2,
     )
+
+
+def _forget_replaced(program: str, file: Path) -> None:
+    """Throw away what no name leads to any more, as long as nobody is pushing."""
+    done = subprocess.run(
+        [program, "garbage-collect", "--delete-untagged", str(file)],
+        env=packages.environment(),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    # A registry that nothing was pushed to yet has nothing to look through, and says so.
+    if done.returncode != 0 and (storage() / "docker").exists():
+        raise LabError(f"{storage()} cannot be tidied up: {done.stderr.strip()}")
 
 
 def _answers() -> bool:

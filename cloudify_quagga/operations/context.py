@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def access(ctx: Context) -> Access:
     return own.or_else(Access.from_info(kubernetes_info(ctx)))
 
 
-def connection(ctx: Context) -> Cluster:
-    """The node's cluster."""
-    return connect(access(ctx), ctx.get_resource, lambda name: _secret(ctx, name))
+@contextmanager
+def connection(ctx: Context) -> Iterator[Cluster]:
+    """The node's cluster, for the time of a with block."""
+    with closing(connect(access(ctx), ctx.get_resource, lambda name: _secret(ctx, name))) as cluster:
+        yield cluster
 
 
 def targets(ctx: Context, relationship: str) -> Iterator[Any]:

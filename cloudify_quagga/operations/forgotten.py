@@ -23,7 +23,8 @@ def remove(ctx: Context) -> None:
     A deployment whose very access was refused must still be uninstallable.
     """
     try:
-        removed = _removed(ctx, context.connection(ctx), context.owner(ctx))
+        with context.connection(ctx) as cluster:
+            removed = _removed(ctx, cluster, context.owner(ctx))
     except QuaggaError as error:
         if ctx.instance.runtime_properties:
             raise

@@ -22,7 +22,8 @@ def validate_creation(ctx: Context, **_: object) -> None:
     """Refuse what would fail or do harm, before anything is changed."""
     wanted = _wanted(ctx)
     try:
-        preflight.check_labels(context.connection(ctx), context.owner(ctx), wanted.node, wanted.labels)
+        with context.connection(ctx) as cluster:
+            preflight.check_labels(cluster, context.owner(ctx), wanted.node, wanted.labels)
     except Forgotten as found:
         forgotten.remember(ctx, found)
         raise
@@ -35,18 +36,18 @@ def start(ctx: Context, labels: object = None, **_: object) -> None:
     :param labels: further labels, as the 2017 blueprint gave them to this operation.
     """
     wanted, access, owner = _wanted(ctx, labels), context.access(ctx), context.owner(ctx)
-    cluster = context.connection(ctx)
-    node = life.find_node(cluster, wanted.node)
-    record = {
-        "node": nodes.name(node),
-        "labels": wanted.labels.to_json(),
-        "manager": owner.identity.field_manager,
-        "access": access.to_json(),
-    }
-    # Recorded before it is done: what is not there can be given back, what is not known cannot.
-    context.replace(ctx, **{RECORD: record})
-    life.take(cluster, owner, node, wanted.labels)
-    told = {context.INFO: kubernetes_info(access, cluster.address, wanted.labels)}
+    with context.connection(ctx) as cluster:
+        node = life.find_node(cluster, wanted.node)
+        record = {
+            "node": nodes.name(node),
+            "labels": wanted.labels.to_json(),
+            "manager": owner.identity.field_manager,
+            "access": access.to_json(),
+        }
+        # Recorded before it is done: what is not there can be given back, what is not known cannot.
+        context.replace(ctx, **{RECORD: record})
+        life.take(cluster, owner, node, wanted.labels)
+        told = {context.INFO: kubernetes_info(access, cluster.address, wanted.labels)}
     context.replace(ctx, name=nodes.name(node), labels=wanted.labels.to_json(), **told)
 
 
@@ -61,7 +62,8 @@ def delete(ctx: Context, **_: object) -> None:
     """Give the labels back: exactly ours go."""
     record = ctx.instance.runtime_properties.get(RECORD)
     if record:
-        shared = life.release(context.connection(ctx), record["node"], record["manager"])
+        with context.connection(ctx) as cluster:
+            shared = life.release(cluster, record["node"], record["manager"])
         for key, owners in shared.items():
             ctx.logger.info("Label %s stays on %s: %s holds it too", key, record["node"], ", ".join(owners))
     context.clear(ctx)

@@ -22,7 +22,8 @@ def validate_creation(ctx: Context, **_: object) -> None:
     """Refuse what would fail or do harm, before anything is changed."""
     wanted = _wanted(ctx)
     try:
-        preflight.check_router(context.connection(ctx), context.owner(ctx), wanted)
+        with context.connection(ctx) as cluster:
+            preflight.check_router(cluster, context.owner(ctx), wanted)
     except Forgotten as found:
         forgotten.remember(ctx, found)
         raise
@@ -32,7 +33,8 @@ def validate_creation(ctx: Context, **_: object) -> None:
 def create(ctx: Context, **_: object) -> None:
     """Resolve the wanted state once, record it, and make everything but what runs."""
     wanted, access = _wanted(ctx), context.access(ctx).to_json()
-    life.create(context.connection(ctx), context.owner(ctx), wanted, access, _journal(ctx))
+    with context.connection(ctx) as cluster:
+        life.create(cluster, context.owner(ctx), wanted, access, _journal(ctx))
 
 
 @mapped
@@ -41,7 +43,8 @@ def start(ctx: Context, **_: object) -> None:
     record = _recorded(ctx)
     if record is None:
         raise Failed("there is no record of this router; its create operation has to run first")
-    life.start(context.connection(ctx), context.owner(ctx), record, _journal(ctx))
+    with context.connection(ctx) as cluster:
+        life.start(cluster, context.owner(ctx), record, _journal(ctx))
 
 
 @mapped
@@ -49,7 +52,8 @@ def stop(ctx: Context, **_: object) -> None:
     """End the router, and whatever an earlier install left running, with no route left on any node."""
     record = _recorded(ctx)
     if record is not None:
-        ending.stop(context.connection(ctx), context.owner(ctx).identity, record, _journal(ctx))
+        with context.connection(ctx) as cluster:
+            ending.stop(cluster, context.owner(ctx).identity, record, _journal(ctx))
     forgotten.remove(ctx)
 
 
@@ -58,7 +62,8 @@ def delete(ctx: Context, **_: object) -> None:
     """Remove what is recorded or bears this instance's marks, and forget it."""
     record = _recorded(ctx)
     if record is not None:
-        removed = ending.delete(context.connection(ctx), context.owner(ctx).identity, record.objects)
+        with context.connection(ctx) as cluster:
+            removed = ending.delete(cluster, context.owner(ctx).identity, record.objects)
         ctx.logger.info("Removed: %s", ", ".join(map(str, removed)) or "nothing was left")
     context.clear(ctx)
 

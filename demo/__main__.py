@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from demo import blueprints, place, show
 
@@ -43,7 +44,9 @@ def up() -> None:
     _reach(expected=True)
     _first_hop()
     show.must(_on("node1", "ip", "route"), "The node's routes cannot be shown")
-    show.say("\nThe routes marked 'proto 196' (FRR's staticd) came from the blueprint, through the routing daemons.\n")
+    show.say(
+        "\nThe routes marked 'proto 196' (FRR's staticd) came from the blueprint, through the routing daemons.\n"
+    )
     show.say(TRY_NEXT)
 
 
@@ -78,6 +81,15 @@ def _on(host: str, *argv: str) -> subprocess.CompletedProcess[str]:
     return show.run([*place.LAB, "run", host, "--", *argv], typed=argv, where=host)
 
 
+def _do(options: argparse.Namespace) -> None:
+    if options.command == "up":
+        up()
+    elif options.command == "down":
+        down(keep_lab=options.keep_lab)
+    else:
+        place.ask(Path(os.environ.get("QUAGGA_KUBECONFIG", "")))
+
+
 def main() -> int:
     """Parse the command line and do it; 1 and a sentence if the demo could not be shown."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
@@ -85,9 +97,10 @@ def main() -> int:
     commands.add_parser("up", help="bring up the lab, install both blueprints, show the packets")
     undo = commands.add_parser("down", help="take all of it back")
     undo.add_argument("--keep-lab", action="store_true", help="only the blueprints; the lab stays")
+    commands.add_parser("ask", help="show the cluster that QUAGGA_KUBECONFIG names and have it confirmed")
     options = parser.parse_args()
     try:
-        up() if options.command == "up" else down(keep_lab=options.keep_lab)
+        _do(options)
     except show.DemoFailed as failure:
         show.say(f"\n{failure}")
         return 1

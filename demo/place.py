@@ -61,25 +61,35 @@ def lab_kubeconfig() -> Path:
     return state.current().kubeconfig
 
 
-def _own(kubeconfig: Path) -> Place:
+def ask(kubeconfig: Path) -> list[str]:
+    """Show which cluster QUAGGA_KUBECONFIG names and have it confirmed.
+
+    :return: the names of its nodes.
+    :raises show.DemoFailed: if there is no such file or nobody said yes.
+    """
     if not kubeconfig.is_file():
         raise show.DemoFailed(
             f"QUAGGA_KUBECONFIG: {kubeconfig} is no file; it should be the path of a kubeconfig."
         )
+    _, active = config.list_kube_config_contexts(str(kubeconfig))
+    nodes = [str(item.metadata.name) for item in _api(kubeconfig).list_node().items]
+    show.say(f"Context: {active['name']}\nNodes: {', '.join(nodes)}")
+    _confirm()
+    return nodes
+
+
+def _own(kubeconfig: Path) -> Place:
     image = os.environ.get("QUAGGA_IMAGE")
     if not image:
         raise show.DemoFailed(
             "QUAGGA_IMAGE is not set; it should name the router's image in a registry your nodes pull from."
         )
-    _, active = config.list_kube_config_contexts(str(kubeconfig))
-    nodes = [item.metadata.name for item in _api(kubeconfig).list_node().items]
+    nodes = ask(kubeconfig)
     node = os.environ.get("QUAGGA_NODE", nodes[0] if len(nodes) == 1 else "")
     if node not in nodes:
         raise show.DemoFailed(
             f"QUAGGA_NODE: '{node}' is no node of this cluster, which has {', '.join(nodes)}."
         )
-    show.say(f"Context: {active['name']}\nNodes: {', '.join(nodes)}\nThe router would run on: {node}")
-    _confirm()
     inputs = {"image": image, "interfaces": [], "routes": [HARMLESS_ROUTE]}
     return Place(kubeconfig.resolve(), node, inputs, has_hosts=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +26,9 @@ NOT_FOUND = 404
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> Path:
-    """An administrator's; a whole lab that is up already serves as well."""
+    """An administrator's; a whole lab that is up already serves as well, and so does a cluster of one's own."""
+    if named := os.environ.get("QUAGGA_KUBECONFIG"):
+        return Path(named)
     command = [sys.executable, "-m", "lab", "up", "--api-only"]
     done = subprocess.run(command, cwd=PROJECT, check=True, text=True, stdout=subprocess.PIPE)
     return Path(done.stdout.splitlines()[-1].removeprefix("KUBECONFIG="))

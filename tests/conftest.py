@@ -1,0 +1,24 @@
+"""Which cluster the tests run on: the lab, or one of one's own that QUAGGA_KUBECONFIG names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# These look at hosts' routing tables and send packets; a cluster of one's own lends them no hosts.
+NEED_HOSTS = (HERE / "lab",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say of what cannot run on another cluster that it was not run, and why."""
+    if not os.environ.get("QUAGGA_KUBECONFIG"):
+        return
+    not_run = pytest.mark.skip(
+        reason="not run: it needs the lab's hosts, and QUAGGA_KUBECONFIG names another cluster"
+    )
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in NEED_HOSTS):
+            item.add_marker(not_run)

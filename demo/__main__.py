@@ -44,9 +44,7 @@ def up() -> None:
     _reach(expected=True)
     _first_hop()
     show.must(_on("node1", "ip", "route"), "The node's routes cannot be shown")
-    show.say(
-        "\nThe routes marked 'proto 196' (FRR's staticd) came from the blueprint, through the routing daemons.\n"
-    )
+    show.say("\n'proto 196' is FRR's staticd: these routes came from the blueprint, through the daemons.\n")
     show.say(TRY_NEXT)
 
 

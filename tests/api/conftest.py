@@ -26,7 +26,7 @@ NOT_FOUND = 404
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> Path:
-    """An administrator's; a whole lab that is up already serves as well, and so does a cluster of one's own."""
+    """An administrator's; a whole lab serves as well, and so does a cluster of one's own."""
     if named := os.environ.get("QUAGGA_KUBECONFIG"):
         return Path(named)
     command = [sys.executable, "-m", "lab", "up", "--api-only"]

@@ -1,4 +1,5 @@
 #!/bin/bash
 # The command of the container since 2017; nothing here looks at what a user wrote.
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
-exec python3 -E -u -m router "$@"
+# A kernel drops a signal to PID 1 that has no handler yet; one that is blocked waits for it.
+exec env --block-signal=TERM --block-signal=INT python3 -E -u -m router "$@"

@@ -130,6 +130,20 @@ def test_it_can_be_stopped_at_any_moment_of_its_start(node: Node, start: Callabl
         assert node.everything() == before
 
 
+def test_a_stop_that_comes_before_anybody_listens_is_not_lost(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    start(frr_conf=frr_conf(many(10))).await_ready().kill()
+    # PID 1 gets it in its very first moment, as bash.
+    early = ["env", "--block-signal=TERM", "bash", "-c", "kill -TERM 1; exec bash /root/start.sh"]
+    router = start(frr_conf=frr_conf(many(10)), command=early)
+
+    assert router.await_end() == 0, router.log
+    assert router.last_words.startswith("stopped: 0 routes left (10 withdrawn in ")
+    assert node.everything() == before
+
+
 def test_stopped_before_it_began_it_takes_back_what_its_last_life_left(
     node: Node, start: Callable[..., Container]
 ) -> None:

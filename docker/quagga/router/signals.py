@@ -22,6 +22,10 @@ class Signals:
         for number in _STOP:
             signal.signal(number, self._stop)
 
+    def hear(self) -> None:
+        """Let in what start.sh blocked, so that no signal was lost while nobody could hear it."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+
     def wait(self, seconds: float) -> None:
         """Sleep until a child ends or the time is over."""
         if select.select([self._bell], [], [], max(0.0, seconds))[0]:

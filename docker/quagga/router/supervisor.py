@@ -43,6 +43,7 @@ class Supervisor:
         raise AssertionError("a router ends by being asked to or by an error")
 
     def _run(self) -> None:
+        self._signals.hear()
         self._say_unready(
             "the router is starting", suite=self._suite.version(), node=self._node, applied_hash=None
         )

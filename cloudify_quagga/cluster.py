@@ -43,6 +43,7 @@ ANSWER_SECONDS = 30
 RETRY_SECONDS = 5
 _FINE = range(200, 300)
 _BUSY = (429, 500, 502, 503, 504)
+_INTERNAL = 500
 _LONG = 600
 
 
@@ -194,21 +195,37 @@ class Cluster:
     def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
         """Server-side apply in the name of ``manager``, never forced: what others own is a Conflict."""
         reference = Reference.of(manifest)
-        place = self._place(reference.api_version, reference.kind)
-        query = {"fieldManager": manager, "force": "false"} | ({"dryRun": "All"} if dry_run else {})
-        deed = _Deed("patch", place.plural, reference.name)
-        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
+        try:
+            return self._applied(reference, manifest, manager, dry_run)
+        except _Unexplained:
+            # So answers a server whose store is ill, and so do older ones where a manifest does not fit its
+            # kind's schema. If the store can be read and the answer stays the same, it is the manifest.
+            self.get(reference)
+        try:
+            return self._applied(reference, manifest, manager, dry_run)
+        except _Unexplained as error:
+            raise PermanentError(f"{reference}: {error.said}") from error
 
-    def delete(self, reference: Reference, dependents_first: bool = False, at_once: bool = False) -> bool:
+    def delete(
+        self,
+        reference: Reference,
+        dependents_first: bool = False,
+        at_once: bool = False,
+        as_seen: Manifest | None = None,
+    ) -> bool:
         """Ask for the object's removal; False where there was none.
 
         :param at_once: without waiting for whoever would see to it.
+        :param as_seen: only if it is still exactly this one; a Conflict where it has changed.
         """
         place = self._place(reference.api_version, reference.kind)
         deed = _Deed("delete", place.plural, reference.name)
         options: Manifest = {"propagationPolicy": "Foreground" if dependents_first else "Background"}
         if at_once:
             options["gracePeriodSeconds"] = 0
+        if as_seen:
+            metadata = as_seen["metadata"]
+            options["preconditions"] = {key: metadata[key] for key in ("uid", "resourceVersion")}
         try:
             self._json("DELETE", place.url(reference.namespace, reference.name), deed, body=options)
         except Absent:
@@ -216,12 +233,17 @@ class Cluster:
         return True
 
     def observe(
-        self, api_version: str, kind: str, namespace: str, selector: Mapping[str, str]
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        selector: Mapping[str, str] | None = None,
+        fields: str | None = None,
     ) -> Observation:
         """What is there now, and from exactly then on every change."""
-        found, version = self._listed(api_version, kind, namespace, selector)
-        place = self._place(api_version, kind)
-        return Observation(found, partial(self._changes, place, namespace, selector, version))
+        found, version = self._listed(api_version, kind, namespace, selector, fields)
+        url = self._place(api_version, kind).url(namespace)
+        return Observation(found, partial(self._changes, url, _selection(selector, fields), version))
 
     def may(self, right: Right) -> bool:
         """Whether the API server would let us, asked by a SelfSubjectAccessReview."""
@@ -247,10 +269,30 @@ class Cluster:
         place = self._place(api_version, kind)
         return f"{place.plural}.{place.group}" if place.group else place.plural
 
-    def log(self, namespace: str, pod: str, lines: int, previous: bool = False) -> list[str]:
-        """The last lines that a pod's only container wrote."""
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        """Whether objects of this kind live in namespaces."""
+        return self._place(api_version, kind).namespaced
+
+    def kinds(self) -> Iterator[tuple[str, str]]:
+        """Every kind whose objects can be listed and deleted: its preferred version, and its name."""
+        groups = self._json("GET", "/apis", _Deed("discover", "API groups"))["groups"]
+        for version in ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups)):
+            try:
+                offered = self._offered(version)
+            except (Absent, Unavailable):
+                # Served by something else than the API server itself, which is away.
+                continue
+            for resource in offered:
+                if {"list", "delete"} <= set(resource["verbs"]) and "/" not in resource["name"]:
+                    yield version, resource["kind"]
+
+    def log(
+        self, namespace: str, pod: str, lines: int, previous: bool = False, container: str | None = None
+    ) -> list[str]:
+        """The last lines that a pod's container wrote, the only one where none is named."""
         place = self._place("v1", "Pod")
         query = {"tailLines": str(lines), "previous": "true" if previous else "false"}
+        query |= {"container": container} if container else {}
         deed = _Deed("get", "pods/log", pod)
         with self._sent("GET", f"{place.url(namespace, pod)}/log", deed, query) as response:
             text: str = response.data.decode(errors="replace")
@@ -262,13 +304,27 @@ class Cluster:
         return self._places[api_version, kind]
 
     def _discovered(self, api_version: str, kind: str) -> _Place:
-        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        offered = self._json("GET", path, _Deed("discover", api_version))["resources"]
+        try:
+            offered = self._offered(api_version)
+        except Absent:
+            offered = []
         for resource in offered:
             if resource["kind"] == kind and "/" not in resource["name"]:
                 group = api_version.rpartition("/")[0]
-                return _Place(path, resource["name"], group, resource["namespaced"])
-        raise PermanentError(f"the API server at {self.address} knows no {kind} of {api_version}")
+                return _Place(_root(api_version), resource["name"], group, resource["namespaced"])
+        raise UnknownKind(f"the API server at {self.address} knows no {kind} of {api_version}")
+
+    def _offered(self, api_version: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._json("GET", _root(api_version), _Deed("discover", api_version))[
+            "resources"
+        ]
+        return found
+
+    def _applied(self, reference: Reference, manifest: Manifest, manager: str, dry_run: bool) -> Manifest:
+        place = self._place(reference.api_version, reference.kind)
+        query = {"fieldManager": manager, "force": "false"} | ({"dryRun": "All"} if dry_run else {})
+        deed = _Deed("patch", place.plural, reference.name)
+        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
 
     def _listed(
         self,
@@ -279,25 +335,27 @@ class Cluster:
         fields: str | None = None,
     ) -> tuple[list[Manifest], str]:
         place = self._place(api_version, kind)
-        query = _selection(selector) | ({"fieldSelector": fields} if fields else {})
-        answer = self._json("GET", place.url(namespace), _Deed("list", place.plural), query)
+        answer = self._json(
+            "GET", place.url(namespace), _Deed("list", place.plural), _selection(selector, fields)
+        )
         # A list's items leave out what is the same for all of them.
         items = [{"apiVersion": api_version, "kind": kind} | item for item in answer["items"]]
         return items, answer["metadata"]["resourceVersion"]
 
     def _changes(
-        self, place: _Place, namespace: str, selector: Mapping[str, str], version: str, seconds: float
+        self, url: str, selection: Mapping[str, str], version: str, seconds: float
     ) -> Generator[Event, None, None]:
-        query = _selection(selector) | {"watch": "true", "resourceVersion": version}
+        query = {**selection, "watch": "true", "resourceVersion": version}
         query["timeoutSeconds"] = str(max(1, math.ceil(seconds)))
-        deed = _Deed("watch", place.plural)
+        plural = url.rpartition("/")[2]
+        deed = _Deed("watch", plural)
         deadline = time.monotonic() + seconds
-        with self._sent("GET", place.url(namespace), deed, query, seconds=seconds + 5) as response:
+        with self._sent("GET", url, deed, query, seconds=seconds + 5) as response:
             for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     said = event["object"].get("message")
-                    raise Unavailable(f"{self.address} ended the watch of {place.plural}: {said}")
+                    raise Unavailable(f"{self.address} ended the watch of {plural}: {said}")
                 yield Event(event["type"], event["object"])
                 if time.monotonic() >= deadline:
                     return
@@ -365,6 +423,21 @@ class Absent(PermanentError):
     """The API server has no such object."""
 
 
+class UnknownKind(Absent):
+    """The API server has no objects of this kind; it may learn of them yet."""
+
+
+class _Unexplained(Unavailable):
+    """A 500 to a patch, for which the API server gave words but no reason in its own terms.
+
+    :param said: the words.
+    """
+
+    def __init__(self, message: str, said: str) -> None:
+        self.said = said
+        super().__init__(message, RETRY_SECONDS)
+
+
 @dataclass(frozen=True)
 class _Deed:
     """What a request was about to do, for the sentence that says why it could not."""
@@ -377,10 +450,14 @@ class _Deed:
         return f"{self.verb} {self.resource}" + (f" {self.name!r}" if self.name else "")
 
 
-def _selection(selector: Mapping[str, str] | None) -> dict[str, str]:
-    if not selector:
-        return {}
-    return {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(selector.items()))}
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _selection(selector: Mapping[str, str] | None, fields: str | None) -> dict[str, str]:
+    labels = ",".join(f"{key}={value}" for key, value in sorted((selector or {}).items()))
+    said = {"labelSelector": labels, "fieldSelector": fields}
+    return {key: value for key, value in said.items() if value}
 
 
 def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
@@ -396,9 +473,13 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 def _named(response: urllib3.BaseHTTPResponse, deed: _Deed, address: str) -> Exception:
     """The API server's refusal as one of our errors, by its status code."""
-    code, said, server = response.status, _said(response), f"the API server at {address}"
+    status = _status(response)
+    code, server = response.status, f"the API server at {address}"
+    said = _plain(status.get("message") or response.reason or "no reason given")
     if code in _BUSY:
         sentence = f"{server} could not {deed} just now ({code}: {said})"
+        if code == _INTERNAL and deed.verb == "patch" and status.get("message") and not status.get("reason"):
+            return _Unexplained(sentence, said)
         return Unavailable(sentence, _retry_after(response))
     kind, sentence = {
         401: (NotPermitted, f"client_config: {server} knows no such credentials (401 for {deed}: {said})"),
@@ -409,14 +490,13 @@ def _named(response: urllib3.BaseHTTPResponse, deed: _Deed, address: str) -> Exc
     return kind(sentence)
 
 
-def _said(response: urllib3.BaseHTTPResponse) -> str:
-    """What the API server itself gave as the reason."""
+def _status(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:
+    """What the API server itself gave as the reason; empty where it is not the API server that speaks."""
     try:
         status = json.loads(response.data)
     except ValueError:
-        status = {}
-    said = status.get("message") if isinstance(status, dict) else None
-    return _plain(said or response.reason or "no reason given")
+        return {}
+    return status if isinstance(status, dict) else {}
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float:

@@ -30,6 +30,7 @@ class Answers(BaseHTTPRequestHandler):
 
     code = 200
     body: bytes = b"{}"
+    patched: tuple[int, bytes] | None = None
     retry_after: str | None = None
     seen: list[tuple[str, str, dict[str, str], bytes]]
 
@@ -38,6 +39,8 @@ class Answers(BaseHTTPRequestHandler):
         self.seen.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
         if self.path == "/api/v1":
             self.send(200, json.dumps({"resources": RESOURCES}).encode())
+        elif self.command == "PATCH" and self.patched:
+            self.send(*self.patched)
         else:
             self.send(self.code, self.body)
 
@@ -101,6 +104,20 @@ def test_every_code_has_its_remedy(
     assert "patch nodes 'node1'" in str(raised.value)
     assert "because I say so" in str(raised.value)
     assert str(code) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [({}, PermanentError), ({"reason": "InternalError"}, Unavailable)]
+)
+def test_a_manifest_that_does_not_fit_its_schema_is_told_from_an_ill_server(
+    reason: dict[str, str], kind: type[QuaggaError], cluster: Cluster, answers: type[Answers]
+) -> None:
+    # An API server of 1.20 answers 500 to both; that it can be read tells them apart.
+    said = {"message": ".spec.foo: field not declared in schema", **reason}
+    answers.patched = 500, json.dumps(said).encode()
+    with pytest.raises(kind, match=r"\.spec\.foo: field not declared in schema") as raised:
+        cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}, "me")
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def cluster(answers: type[Answers]) -> Iterator[Cluster]:
 
 
 def status(message: str) -> bytes:
-    return json.dumps({"kind": "Status", "message": message}).encode()
+    return json.dumps({"kind": "Status", "message": message, "reason": "SomeReason"}).encode()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ REFUSED = [
     ("10.0.0.0/24 Null0", "'Null0' cannot be combined or is another spelling"),
     ("10.0.0.0/24 reject", "'reject' cannot be combined or is another spelling"),
     ("10.0.0.0/24 172.16.0.1 blackhole", "'blackhole' cannot be combined"),
+    ("10.0.0.0/24 b", "'b' cannot be routed to: FRR reads it as its word blackhole; rename the interface"),
+    ("10.0.0.0/24 172.16.0.1 N", "'N' cannot be routed to: FRR reads it as its word null0"),
     ("10.0.0.0/24 172.16.0.1 eth1 20 table 5", "is not 'PREFIX NEXTHOP"),
     ("10.0.0.0/24 eth0;reboot", "'eth0;reboot' is no interface name"),
     ("10.0.0.0/24 $(reboot)", "'$(reboot)' is no interface name"),

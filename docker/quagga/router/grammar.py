@@ -19,8 +19,12 @@ _INTERFACE: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}
 _PREFIX: Final = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 _ADDRESS: Final = re.compile(r"[0-9.]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-# FRR reads any spelling and any beginning of these where an interface could stand.
 _RESERVED: Final = frozenset({"blackhole", "null0", "reject"})
+# Where a route's interface could stand, FRR takes the beginning of one of its words for the word, in any case.
+_WORDS: Final = (
+    *("blackhole", "null0", "reject", "tag", "vrf", "label", "table"),
+    *("nexthop-vrf", "onlink", "color", "segments", "bfd"),
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,10 @@ def _parse_way_out(path: str, word: str) -> str:
             word,
             "cannot be combined or is another spelling; 'PREFIX blackhole [DISTANCE]' drops packets",
         )
+    meant = next((known for known in _WORDS if known.startswith(word.lower())), None)
+    if meant:
+        right = f"cannot be routed to: FRR reads it as its word {meant}; rename the interface"
+        raise refusal(path, word, right)
     return parse_interface(path, word)
 
 

@@ -20,7 +20,7 @@ _PREFIX: Final = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 _ADDRESS: Final = re.compile(r"[0-9.]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _RESERVED: Final = frozenset({"blackhole", "null0", "reject"})
-# Where a route's interface could stand, FRR takes the beginning of one of its words for the word, in any case.
+# Where a route names an interface, FRR takes the beginning of one of its words for the word, in any case.
 _WORDS: Final = (
     *("blackhole", "null0", "reject", "tag", "vrf", "label", "table"),
     *("nexthop-vrf", "onlink", "color", "segments", "bfd"),

@@ -80,8 +80,8 @@ def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal
 
 
 def _let_go(cluster: Cluster, pod: Manifest) -> None:
-    """Do not wait for the kubelet, which keeps a pod for up to ten seconds after its container has ended."""
-    if pods.has_been_stopped(pod):
+    """Do not wait for the kubelet, which keeps such a pod for ten seconds and more."""
+    if pods.is_over(pod):
         cluster.delete(Reference.of(pod), at_once=True)
 
 

@@ -11,6 +11,9 @@ from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
 REFUSED = "refused:"
 CLEAN = ("stopped: 0 routes left", "swept: 0 routes left")
 
+# Without its image a container can do nothing any more.
+_WITHOUT_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
+
 # A container that is on its way, and needs no explanation yet.
 _UNDER_WAY = ("ContainerCreating", "PodInitializing")
 
@@ -45,10 +48,13 @@ def has_ended(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
-def has_been_stopped(pod: Manifest) -> bool:
-    """Its container has ended for good, but the kubelet has not let go of the pod yet."""
-    deleted = pod["metadata"].get("deletionTimestamp")
-    return bool(deleted) and "terminated" in (_container(pod).get("state") or {})
+def is_over(pod: Manifest) -> bool:
+    """It is being deleted and its container does nothing any more, though its kubelet still holds it."""
+    if not pod["metadata"].get("deletionTimestamp"):
+        return False
+    state = _container(pod).get("state") or {}
+    waiting = state.get("waiting") or {}
+    return "terminated" in state or waiting.get("reason") in _WITHOUT_IMAGE
 
 
 def last_words(pod: Manifest) -> str | None:

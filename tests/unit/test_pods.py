@@ -93,6 +93,23 @@ def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     assert not pods.is_ready(ready)
 
 
+@pytest.mark.parametrize(
+    ("state", "over"),
+    [
+        (ended("stopped: 0 routes left"), True),
+        ({"waiting": {"reason": "ImagePullBackOff"}}, True),
+        ({"waiting": {"reason": "ContainerCreating"}}, False),
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, False),
+        (RUNNING, False),
+    ],
+)
+def test_only_what_is_being_deleted_and_does_nothing_is_over(state: dict[str, Any], over: bool) -> None:
+    deleted = pod(state)
+    assert not pods.is_over(deleted)
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert pods.is_over(deleted) is over
+
+
 def test_a_pod_without_status_says_nothing() -> None:
     bare = {"metadata": {"name": "router-1"}, "spec": {}}
     assert pods.name(bare) == "router-1"

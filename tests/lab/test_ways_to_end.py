@@ -1,0 +1,92 @@
+"""However an install or a router ended, uninstalling leaves every host as it was, and says what was wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import processes, routing
+from tests.lab.conftest import CFY, PROJECT, Cfy, until
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+ROUTER = ("install", "blueprints/router/local.yaml", "-i", "cluster_deployment=cluster")
+WORKLOAD = ("get", "daemonsets,deployments", "-o", "name")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Pod"])
+def test_other_kinds_route_too(kind: str, labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster", kind=kind)
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+
+
+def test_a_second_install_over_a_living_one_is_refused_and_uninstalled_with_it(labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    again = labelled(*ROUTER, "-b", "router", check=False)
+    assert again.returncode != 0
+    assert "deployment 'router' has been installed before and still lives" in again.stdout
+    assert "`cfy uninstall -b router` removes it" in again.stdout
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+
+
+def test_a_second_router_on_the_same_node_is_refused(labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    other = labelled(*ROUTER, "-b", "other", check=False)
+    assert other.returncode != 0
+    assert "node_selector: on node1 another router lives already, DaemonSet router-" in other.stdout
+    assert "`cfy uninstall -b router` removes it" in other.stdout
+    labelled("uninstall", "-b", "other")
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+
+
+def test_an_interface_that_the_node_lacks_fails_at_once(labelled: Cfy) -> None:
+    said = labelled.install(
+        "router", cluster_deployment="cluster", interfaces=["eth0", "eth9"], check=False
+    ).stdout
+    assert "'eth9' is not an interface of node1, which has eth0, eth1, lo" in said
+    assert "[retry" not in said
+    labelled.uninstall("router")
+
+
+def test_an_image_that_cannot_be_pulled_is_told_with_its_events(labelled: Cfy) -> None:
+    said = labelled(*ROUTER, "-b", "router", "-i", "image=nosuch", "--task-retries", "0", check=False)
+    assert said.returncode != 0
+    assert "on node1 is not ready: ImagePullBackOff" in said.stdout or "ErrImagePull" in said.stdout
+    assert 'events: Pulling: Pulling image "nosuch"' in said.stdout
+    labelled("uninstall", "-b", "router")
+
+
+def test_an_install_that_was_killed_is_uninstalled(
+    labelled: Cfy, kubectl: Callable[..., str], tmp_path: Path
+) -> None:
+    argv = [str(CFY), *ROUTER, "-b", "router", "-i", "image=nosuch"]
+    # The profile of the fixture.
+    env = {**os.environ, "CFY_WORKDIR": str(tmp_path / "cfy")}
+    with subprocess.Popen(argv, env=env, cwd=PROJECT, stdout=subprocess.DEVNULL) as install:
+        until("the workload is there", lambda: kubectl(*WORKLOAD).split(), 30)
+        install.kill()
+    labelled("uninstall", "-b", "router")
+
+
+def test_a_router_whose_pod_was_torn_away_is_swept(labelled: Cfy, kubectl: Callable[..., str]) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    [workload] = kubectl(*WORKLOAD).split()
+    # Nothing of it comes back, and nobody hears its last word.
+    nowhere = '{"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "at-all"}}}}}'
+    os.kill(processes.container_init("node1"), signal.SIGKILL)
+    kubectl("patch", workload, "-p", nowhere)
+    kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    assert "node1: swept: 0 routes left" in labelled.uninstall("router").stdout
+
+
+def test_the_cluster_uninstalled_before_its_router(labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    labelled.uninstall("cluster")
+    labelled.uninstall("router")

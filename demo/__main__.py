@@ -50,10 +50,12 @@ def up() -> None:
 
 def down(*, keep_lab: bool) -> None:
     """Take back what `up` did; says so if there was nothing."""
+    if not (own := os.environ.get("QUAGGA_KUBECONFIG")):
+        blueprints.forget_unless(place.lab_identity())
     found = blueprints.uninstall()
     if keep_lab:
         return
-    if os.environ.get("QUAGGA_KUBECONFIG"):
+    if own:
         show.say("The demo is gone from the cluster." if found else "There was no demo to take back.")
         return
     subprocess.run([*place.LAB, "down"], cwd=place.PROJECT, check=True)

@@ -70,7 +70,7 @@ def _mark(name: str) -> Path:
 
 def _stored(name: str) -> bool:
     """Whether cfy knows the deployment; also after an install that failed half-way."""
-    return (STATE / ".cloudify" / "profiles" / "local" / name).is_dir()
+    return (STATE / ".cloudify" / "profiles" / "local" / "deployments" / name).is_dir()
 
 
 def _cfy(arguments: list[str], failure: str, *, quiet: bool = False) -> None:

@@ -30,8 +30,7 @@ class Place:
 
     def identity(self) -> str:
         """What tells this cluster from one that was made anew at the same address."""
-        namespace = _api(self.kubeconfig).read_namespace("kube-system")
-        return str(namespace.metadata.uid)
+        return _identity(self.kubeconfig)
 
 
 def open_place() -> Place:
@@ -52,6 +51,13 @@ def _lab() -> Place:
     if subprocess.run(image, cwd=PROJECT, check=False).returncode != 0:
         raise show.DemoFailed("The image was not built; the lines above say why.")
     return Place(lab_kubeconfig(), "node1", {}, has_hosts=True)
+
+
+def lab_identity() -> str:
+    """The identity of the lab's cluster; empty where the lab is down."""
+    from lab import lifecycle  # noqa: PLC0415
+
+    return _identity(lab_kubeconfig()) if lifecycle.status()["up"] else ""
 
 
 def lab_kubeconfig() -> Path:
@@ -99,6 +105,10 @@ def _confirm() -> None:
         return
     if not sys.stdin.isatty() or input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise show.DemoFailed("Nothing was changed. YES=1 confirms unattended.")
+
+
+def _identity(kubeconfig: Path) -> str:
+    return str(_api(kubeconfig).read_namespace("kube-system").metadata.uid)
 
 
 def _api(kubeconfig: Path) -> Any:  # noqa: ANN401  (the client library is not typed)

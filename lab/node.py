@@ -21,11 +21,13 @@ from lab import (
     pause,
     process,
     registry,
+    ssh,
     state,
 )
 
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 CONTAINERD = "/run/containerd/containerd.sock"
+KUBELET_PID = "/run/kubelet.pid"
 # What a kubelet would set on the machine itself; in the node it writes to files of the node's own.
 KERNEL = {
     "vm/overcommit_memory": "1",
@@ -35,8 +37,10 @@ KERNEL = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-# Where the daemons keep things, and would on the machine.
-OWN = ("/run", "/var/lib", "/var/log")
+# Where the daemons keep things, and would on the machine, beside what every host with an SSH server has.
+OWN = ("/var/lib", "/var/log")
+# As kubeadm's packages have it on Debian.
+ARGUMENTS = {"file": "/etc/default/kubelet", "variable": "KUBELET_EXTRA_ARGS"}
 
 
 def up(name: str) -> None:
@@ -46,6 +50,7 @@ def up(name: str) -> None:
     home = directory(name)
     for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
         (home / part).mkdir(parents=True)
+    (home / "own/var/log/kubelet.log").symlink_to(_log(name, "kubelet"))
     cgroups.create(_group(name))
     address = network.cluster_address(name)
     credentials = control.kubelet(name, address)
@@ -182,21 +187,26 @@ def _furniture(name: str, address: str, credentials: control.Kubelet) -> dict[st
         f"--pod-infra-container-image=docker.io/library/{pause.NAME}",
         "--volume-plugin-dir=/var/lib/kubelet/plugins-volume",
     ]
-    programs = {
-        "containerd": [packages.tool("containerd"), "--config", f"{home}/etc/containerd.toml"],
-        "kubelet": kubelet,
-    }
+    containerd = [packages.tool("containerd"), "--config", f"{home}/etc/containerd.toml"]
+    own = {path: str(home / "own" / path.strip("/")) for path in OWN}
+    server = ssh.furnish(name, home, {"bin/systemctl": Path(__file__).with_name("systemctl")})
     return {
         "hostname": name,
         "pid_file": str(hosts.pid_file(name)),
         "keep": [str(lab.cache), str(lab.directory)],
-        "directories": {path: str(home / "own" / path.strip("/")) for path in OWN},
+        "directories": own | server["directories"],
+        "layers": server["layers"],
         "files": files | {"/etc/ld.so.cache": str(enclosure.libraries())},
         "programs": [
-            {"argv": argv, "log": str(lab.logs / f"{name}-{program}.log")}
-            for program, argv in programs.items()
+            {"argv": containerd, "log": _log(name, "containerd")},
+            {"argv": kubelet, "log": _log(name, "kubelet"), "arguments": ARGUMENTS, "pid_file": KUBELET_PID},
+            ssh.program(name),
         ],
     }
+
+
+def _log(name: str, program: str) -> str:
+    return str(state.current().logs / f"{name}-{program}.log")
 
 
 def _own_file(files: Path, path: str, content: str) -> str:

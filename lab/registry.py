@@ -30,7 +30,7 @@ def up() -> None:
     _forget_replaced(program, file)
     log = lab.logs / f"{NAME}.log"
     process.spawn(NAME, [program, "serve", str(file)], log=log, netns=network.namespace(network.CONTROL))
-    process.wait_until(_answers, "the registry does not answer", 20, daemons=[NAME])
+    process.wait_until(_answers, "the registry does not answer", 60, daemons=[NAME])
     push(pause.layout(), pause.NAME)
 
 

@@ -93,11 +93,10 @@ class TestRefusedBeforeAnythingIsMade:
         assert "interfaces[0]: " in refused(labelled, interfaces=["eth0;reboot"])
 
 
-def test_nodes_that_nobody_has(kubeconfig: Path, node: FakeNode, core: client.CoreV1Api, cfy: Cfy) -> None:
-    cfy.install("cluster", kubeconfig=str(kubeconfig), node=node.name)
-    core.patch_node(node.name, {"metadata": {"labels": {"role": None}}})
-    said = refused(cfy)
-    assert "node_selector: role=router matches no node" in said
+def test_nodes_that_nobody_has(node: FakeNode, core: client.CoreV1Api, labelled: Cfy) -> None:
+    core.patch_node(node.name, {"metadata": {"labels": {"quagga-router": None}}})
+    said = refused(labelled)
+    assert f"node_selector: quagga-router={node.name} matches no node" in said
     assert node.name in said
 
 

@@ -103,7 +103,9 @@ def _profile(storage: Any) -> str:  # noqa: ANN401
 
 
 def _manager(ctx: Context) -> str:
-    return f"the manager {ctx.rest_host}, tenant {ctx.tenant_name}"
+    # A cluster of managers tells all of its hosts, in any order.
+    hosts = [ctx.rest_host] if isinstance(ctx.rest_host, str) else sorted(ctx.rest_host or [])
+    return f"the manager {', '.join(hosts)}, tenant {ctx.tenant_name}"
 
 
 def _secret(ctx: Context, name: str) -> str:

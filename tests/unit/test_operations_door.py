@@ -126,6 +126,45 @@ def test_the_owner_is_known_by_profile_and_instances(tmp_path: Path) -> None:
     assert str(tmp_path) in owner.origin
 
 
+class Rest:
+    """A manager's REST client, as far as an owner asks it."""
+
+    def __init__(self) -> None:
+        self.node_instances = self
+        self.secrets = self
+
+    def list(self, deployment_id: str, **_: object) -> list[dict[str, str]]:
+        return [{"id": f"{deployment_id}_1"}, {"id": f"{deployment_id}_2"}]
+
+    def get(self, name: str) -> Any:
+        return SimpleNamespace(value=f"the value of {name}")
+
+
+def managed_context() -> Any:
+    return SimpleNamespace(
+        _endpoint=SimpleNamespace(),
+        deployment=SimpleNamespace(id="router"),
+        node=SimpleNamespace(id="quagga", properties={}),
+        instance=Instance(),
+        rest_host=["10.0.0.2", "10.0.0.1"],
+        tenant_name="blue",
+    )
+
+
+def test_a_manager_knows_its_instances_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "get_rest_client", Rest)
+    owner = context.owner(managed_context())
+    assert owner.known == {"router_1", "router_2"}
+    assert owner.uninstall == "cfy uninstall router"
+    assert owner.origin == "the manager 10.0.0.1, 10.0.0.2, tenant blue"
+    assert context._secret(managed_context(), "token") == "the value of token"
+
+
+def test_a_local_profile_has_no_secrets(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"^kubernetes_info.token_secret: token cannot be read"):
+        context._secret(operation_context(tmp_path), "token")
+
+
 def test_functions_in_properties_are_evaluated(tmp_path: Path) -> None:
     ctx = operation_context(tmp_path, properties={"image": {"get_attribute": []}, "kind": "Pod"})
     assert context.properties(ctx) == {"image": "evaluated", "kind": "Pod"}

@@ -20,6 +20,7 @@ from lab import (
     process,
     progress,
     registry,
+    ssh,
     state,
 )
 
@@ -70,11 +71,16 @@ def status() -> dict[str, Any]:
         "kubeconfig": str(lab.kubeconfig) if is_up else None,
         "kubectl": kubebuild.program("kubectl") if kubebuild.built() else None,
         "registry": registry.ADDRESS if is_up and not facts["api_only"] else None,
+        "ssh": _ssh() if is_up and not facts["api_only"] else None,
         "hosts": {name: {"netns": network.namespace(name)} for name in _hosts()},
         "daemons": {name: process.alive(name) for name in lab.daemons()},
         "logs": str(lab.logs) if facts else None,
         "versions": {"kubernetes": kubebuild.VERSION, "debian": packages.RELEASE},
     }
+
+
+def _ssh() -> dict[str, str]:
+    return {"user": ssh.USER.name, "key": str(ssh.key()), "known_hosts": str(ssh.known_hosts())}
 
 
 def _serves(nodes: int | None, *, api_only: bool) -> bool:
@@ -112,7 +118,9 @@ def _assemble(names: list[str], *, api_only: bool) -> None:
         return
     with progress.step("networks"):
         network.up(len(names), state.current().directory)
+    ssh.make_keys([network.CONTROL, *names])
     _together(_step("control plane", control.up), _step("registry", registry.up))
+    ssh.up()
     _together(*(_step(name, partial(node.up, name)) for name in names))
 
 
@@ -122,6 +130,7 @@ def _dismantle() -> None:
     _together(*(partial(node.down, name) for name in _nodes()))
     for name in reversed(lab.daemons()):
         process.stop(name, grace=1.0)
+    ssh.down()
     # Whatever else lives in the lab's hosts: what `run` started, daemons started but not yet written down.
     process.end({pid for host in hosts for pid in process.inside(network.namespace(host))}, grace=1.0)
     if hosts:

@@ -41,6 +41,7 @@ WANTED = (
     "runc",
     "skopeo",
     "socat",
+    "sudo",
     "traceroute",
 )
 # What update-alternatives would link when a package is installed.

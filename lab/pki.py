@@ -42,7 +42,7 @@ class Authority:
         usage = x509.KeyUsage(True, False, True, False, False, True, True, False, False)
         builder = _builder(name, name, key.public_key()).add_extension(x509.BasicConstraints(True, 0), True)
         signed = builder.add_extension(usage, True).sign(key, hashes.SHA256())
-        _private(self._key_file, _pem(key))
+        write_private(self._key_file, _pem(key))
         self.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def issue(
@@ -62,7 +62,7 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         pair = Pair(self._directory / f"{file}.crt", self._directory / f"{file}.key")
-        _private(pair.key, _pem(key))
+        write_private(pair.key, _pem(key))
         signed = builder.sign(signer, hashes.SHA256())
         pair.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         return pair
@@ -82,12 +82,12 @@ class Authority:
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
             "current-context": "lab",
         }
-        _private(path, yaml.safe_dump(config, sort_keys=False).encode())
+        write_private(path, yaml.safe_dump(config, sort_keys=False).encode())
 
 
 def write_signing_key(path: Path) -> None:
     """The key that signs and checks service account tokens."""
-    _private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+    write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
 
 
 def _builder(
@@ -121,7 +121,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """A new file that only its owner may read, from the first moment on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)

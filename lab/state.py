@@ -35,6 +35,7 @@ class State:
         self.directory = directory
         self.logs = directory / "logs"
         self.pki = directory / "pki"
+        self.ssh = directory / "ssh"
         self.kubeconfigs = directory / "kubeconfigs"
         self.kubeconfig = directory / "kubeconfig"
         self.kubeconfig_inside = directory / "kubeconfig-inside"
@@ -49,7 +50,7 @@ class State:
 
     def prepare(self) -> None:
         """Make the directories; keys are in them, so nobody else may look."""
-        for directory in (self.directory, self.logs, self.pki, self.kubeconfigs, self._daemons):
+        for directory in (self.directory, self.logs, self.pki, self.ssh, self.kubeconfigs, self._daemons):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def clear(self) -> None:

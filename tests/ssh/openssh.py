@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, packages
+from lab import packages
+from lab.accounts import Account, make_home, write_etc
 
 HOST_KEYS = {"ed25519": "256", "ecdsa": "256", "rsa": "2048"}
 PASSWORD = "correct horse battery"
 USERS = {"root": 0, "ubuntu": 4001, "plain": 4002, "both": 4003, "notunnel": 4004, "nofiles": 4005}
-SUDO = "1.9"
 # Tests that are killed leave no server behind.
 WITH_US = ("setpriv", "--pdeathsig", "TERM")
 CONFIGURATION = """
@@ -40,14 +40,13 @@ Match User notunnel
 Match User nofiles
     ForceCommand /bin/false
 """
-PAM = "auth required pam_deny.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
 # Everything is laid over the machine's directories in a namespace that ends with the server.
 SCRIPT = """
 set -eu
 mount -t tmpfs none "$1/layers"
 mkdir "$1/layers/etc" "$1/layers/work"
 mount -t overlay -o "lowerdir=/etc,upperdir=$1/layers/etc,workdir=$1/layers/work" none /etc
-mount -t overlay -o "lowerdir=$3/usr:$2/usr:/usr" none /usr
+mount -t overlay -o "lowerdir=$2/usr:/usr" none /usr
 cp -a "$1/etc/." /etc/
 mount --bind "$1/home" /home
 mount -t tmpfs none /run
@@ -106,8 +105,7 @@ def running(directory: Path) -> Iterator[OpenSsh]:
     """Start the server with new keys; end it and whatever it started."""
     port = _free_port()
     _prepare(directory, port)
-    sudo = cache.entry("packages-sudo", SUDO, lambda into: packages.unpack(("sudo",), into, "sudo"))
-    arguments = [str(directory), str(packages.root()), str(sudo)]
+    arguments = [str(directory), str(packages.root())]
     process = subprocess.Popen(
         [*WITH_US, "unshare", "--mount", "--propagation", "private", "sh", "-c", SCRIPT, "sh", *arguments],
         env=packages.environment(),
@@ -138,7 +136,7 @@ def keygen(*arguments: str) -> str:
 
 
 def _prepare(directory: Path, port: int) -> None:
-    for part in ("layers", "keys", "home", "etc/pam.d"):
+    for part in ("layers", "keys", "home"):
         (directory / part).mkdir(parents=True)
     for kind, bits in HOST_KEYS.items():
         keygen("-q", "-N", "", "-t", kind, "-b", bits, "-f", str(directory / f"host_{kind}"))
@@ -147,9 +145,12 @@ def _prepare(directory: Path, port: int) -> None:
     host_keys = "\n".join(f"HostKey {directory}/host_{kind}" for kind in HOST_KEYS)
     (directory / "sshd_config").write_text(CONFIGURATION.format(port=port, host_keys=host_keys))
     _prepare_keys(directory / "keys")
-    _prepare_etc(directory / "etc")
-    for user, number in USERS.items():
-        _prepare_home(directory / "home" / user, number, directory / "keys")
+    accounts = [Account(user, number, f"/home/{user}") for user, number in USERS.items()]
+    write_etc(directory / "etc", accounts, ["ubuntu"], _hashed(PASSWORD))
+    known = [file for file in sorted((directory / "keys").glob("*.pub")) if file.stem != "stranger"]
+    authorized_keys = "".join(file.read_text() for file in known)
+    for account in accounts:
+        make_home(directory / "home" / account.name, account, authorized_keys)
 
 
 def _prepare_keys(keys: Path) -> None:
@@ -165,30 +166,9 @@ def _prepare_keys(keys: Path) -> None:
     keygen("-q", "-N", "", "-t", "ed25519", "-f", str(keys / "stranger"))
 
 
-def _prepare_etc(etc: Path) -> None:
-    hashed = subprocess.run(
-        ["perl", "-e", "print crypt($ARGV[0], '$6$quagga$')", PASSWORD],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    passwd = [f"{user}:x:{number}:{number}::/home/{user}:/bin/sh" for user, number in USERS.items()]
-    passwd.append("sshd:x:4022:65534::/run/sshd:/usr/sbin/nologin")
-    (etc / "passwd").write_text("\n".join(passwd) + "\n")
-    (etc / "group").write_text("".join(f"{user}:x:{number}:\n" for user, number in USERS.items()))
-    (etc / "shadow").write_text("".join(f"{user}:{hashed}:19000:0:99999:7:::\n" for user in USERS))
-    (etc / "shadow").chmod(0o600)
-    (etc / "sudoers").write_text("ubuntu ALL=(ALL) NOPASSWD: ALL\n")
-    (etc / "sudoers").chmod(0o440)
-    (etc / "pam.d/sudo").write_text(PAM)
-
-
-def _prepare_home(home: Path, number: int, keys: Path) -> None:
-    (home / ".ssh").mkdir(parents=True, mode=0o700)
-    public = [file.read_text() for file in sorted(keys.glob("*.pub")) if file.stem != "stranger"]
-    (home / ".ssh/authorized_keys").write_text("".join(public))
-    for path in (home, home / ".ssh", home / ".ssh/authorized_keys"):
-        os.chown(path, number, number)
+def _hashed(password: str) -> str:
+    perl = ["perl", "-e", "print crypt($ARGV[0], '$6$quagga$')", password]
+    return subprocess.run(perl, capture_output=True, text=True, check=True).stdout
 
 
 def _await(server: OpenSsh, process: subprocess.Popen[bytes]) -> None:

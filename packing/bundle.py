@@ -13,7 +13,9 @@ import yaml
 
 from packing.plugin import DIST, PROJECT, name_and_version, read
 
-ICON = PROJECT / "icon.png"
+# Not icon.png: `cfy plugins upload` copies the icon to ./icon.png first, and deletes that one afterwards.
+ICON = PROJECT / "packing" / "quagga.png"
+BLUEPRINT_ICON = "icon.png"
 BLUEPRINTS = PROJECT / "blueprints"
 ENTRY = "blueprint.yaml"
 LOCAL_ENTRY = "local.yaml"
@@ -48,8 +50,8 @@ def archive(blueprint: Path, file: Path) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as opened:
         for path in files:
             opened.write(path, path.relative_to(blueprint.parent))
-        if not (blueprint / ICON.name).exists():
-            opened.write(ICON, f"{blueprint.name}/{ICON.name}")
+        if not (blueprint / BLUEPRINT_ICON).exists():
+            opened.write(ICON, f"{blueprint.name}/{BLUEPRINT_ICON}")
 
 
 def _imports(file: Path) -> Iterator[Path]:

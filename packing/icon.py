@@ -1,4 +1,4 @@
-"""Draws icon.png, the plugin's sign: a router, as network diagrams have it, with four arrows on a disc."""
+"""Draws quagga.png, the plugin's sign: a router, as network diagrams have it, with four arrows on a disc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from packing.plugin import PROJECT
+from packing.bundle import ICON
 
 SIZE = 128
 SAMPLES = 4
@@ -85,4 +85,4 @@ def draw() -> bytes:
 
 
 if __name__ == "__main__":
-    (PROJECT / "icon.png").write_bytes(draw())
+    ICON.write_bytes(draw())

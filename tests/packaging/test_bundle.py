@@ -28,7 +28,7 @@ def test_it_is_named_by_version_and_holds_what_is_uploaded(bundle: Path, wagon: 
     archives = {f"{name}.zip" for name in BLUEPRINT_NAMES}
     assert {"cluster.zip", "router.zip"} <= archives
     held = {path.name for path in bundle.iterdir()}
-    assert held == {wagon.name, "plugin.yaml", "icon.png", "LICENSE", *archives}
+    assert held == {wagon.name, "plugin.yaml", "quagga.png", "LICENSE", *archives}
 
 
 def test_its_plugin_yaml_asks_for_the_wagon_beside_it(bundle: Path, wagon: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_a_manager_searches_by_is_there(bundle: Path) -> None:
 
 
 def test_the_icon_is_a_square_png_of_the_size_that_is_shown(bundle: Path) -> None:
-    picture = (bundle / "icon.png").read_bytes()
+    picture = (bundle / "quagga.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", picture[16:24]) == (SIZE, SIZE)
     assert _pixels(picture) == _pixels(draw())

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from cloudify.exceptions import HttpException
 from cloudify.manager import get_rest_client
 
 from cloudify_quagga.cluster import Cluster, connect
@@ -20,6 +21,8 @@ Context = Any
 CONNECTED_TO_CLUSTER = "cloudify.relationships.quagga.connected_to_cluster"
 PLACED_ON = "cloudify.relationships.quagga.placed_on"
 INFO = "kubernetes_info"
+# What connected_to_master tells its source; nothing that was made.
+MASTER_IP, MASTER_PORT = "master_ip", "master_port"
 
 
 def properties(ctx: Context) -> Mapping[str, Any]:
@@ -54,12 +57,17 @@ def owner(ctx: Context) -> Owner:
 
 def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
     """What the connected_to_cluster targets tell about the cluster; the first that tells anything counts."""
-    for target in targets(ctx, CONNECTED_TO_CLUSTER):
-        told = target.instance.runtime_properties
-        for place in (told, told.get("outputs") or {}, told.get("capabilities") or {}):
-            if place.get(INFO):
-                info: Mapping[str, Any] = place[INFO]
-                return info
+    told = (info_of(target) for target in targets(ctx, CONNECTED_TO_CLUSTER))
+    return next((info for info in told if info), {})
+
+
+def info_of(target: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    """What one node instance tells about the cluster, whatever its type: itself, or of another deployment."""
+    told = target.instance.runtime_properties
+    for place in (told, told.get("outputs") or {}, told.get("capabilities") or {}):
+        if place.get(INFO):
+            info: Mapping[str, Any] = place[INFO]
+            return info
     return {}
 
 
@@ -83,11 +91,53 @@ def targets(ctx: Context, relationship: str) -> Iterator[Any]:
             yield one.target
 
 
+def api_server(ctx: Context, target: Any) -> str:  # noqa: ANN401
+    """The URL of the API server that a node instance tells of."""
+    info = info_of(target)
+    told = Access.from_info(info, f"{INFO} of {target.node.id}")
+    if not told.known:
+        known = ", ".join(sorted(target.instance.runtime_properties)) or "none"
+        right = (
+            f"tells no {INFO} that says where its cluster is; of its runtime properties there are: {known}"
+        )
+        raise Refused("relationships", target.node.id, right)
+    if info.get("url"):
+        return str(info["url"])
+    with closing(connect(told, ctx.get_resource, lambda name: _secret(ctx, name))) as cluster:
+        return cluster.address
+
+
+def blueprint_file(ctx: Context, path: str, name: str) -> str:
+    """The text of a file that came with the blueprint.
+
+    :param path: where the author named it.
+    """
+    try:
+        text: bytes = ctx.get_resource(name)
+        return text.decode()
+    except (OSError, HttpException) as error:
+        raise Refused(path, name, f"is no file of the blueprint that can be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(path, name, f"is no text in UTF-8: {error}") from error
+
+
 def replace(ctx: Context, **runtime: object) -> None:
     """Replace these runtime properties whole, and store them now: an operation may be cut off at any time."""
     for name, value in runtime.items():
         ctx.instance.runtime_properties[name] = value
     ctx.instance.update()
+
+
+def forget(ctx: Context, *names: str) -> None:
+    """Forget these runtime properties, now."""
+    for name in names:
+        ctx.instance.runtime_properties.pop(name, None)
+    ctx.instance.update()
+
+
+def has_made_something(ctx: Context) -> bool:
+    """Whether the instance remembers more than what a relationship told it."""
+    return bool(set(ctx.instance.runtime_properties) - {MASTER_IP, MASTER_PORT})
 
 
 def clear(ctx: Context) -> None:

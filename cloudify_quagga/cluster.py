@@ -32,7 +32,7 @@ from kubernetes.config import (
 
 from cloudify_quagga import kubeconfig
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refused, Unavailable
-from cloudify_quagga.model import Access, Api
+from cloudify_quagga.model import Access, Api, Secret
 
 Manifest = dict[str, Any]
 
@@ -73,6 +73,20 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
             "or connect the node to one that has kubernetes_info",
         )
     return Cluster(configuration)
+
+
+def connect_through(kubeconfig_text: Secret, address: str) -> Cluster:
+    """The way that a kubeconfig says, through a tunnel that begins on this machine.
+
+    :param address: the API server's own URL, which sentences name in place of the tunnel's end.
+    """
+    configuration = Configuration()
+    access = Access(content=kubeconfig_text, said_at="ssh.kubeconfig")
+    told = kubeconfig.from_text(kubeconfig_text.reveal(), access.said_at, "the master's kubeconfig", None)
+    _load(load_kube_config_from_dict, configuration, access, config_dict=told)
+    # The machine's proxy does not lead to its own loopback.
+    configuration.proxy = None
+    return Cluster(configuration, address)
 
 
 @dataclass(frozen=True)
@@ -151,10 +165,14 @@ class _Place:
 
 
 class Cluster:
-    """One connection to one API server."""
+    """One connection to one API server.
 
-    def __init__(self, configuration: Configuration) -> None:
+    :param address: its URL where bytes go another way than there.
+    """
+
+    def __init__(self, configuration: Configuration, address: str | None = None) -> None:
         self._configuration = configuration
+        self._address = address
         # TLS, client certificates and proxies as the configuration has them.
         self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._places: dict[tuple[str, str], _Place] = {}
@@ -166,7 +184,7 @@ class Cluster:
     @property
     def address(self) -> str:
         """The API server's URL."""
-        return str(self._configuration.host)
+        return self._address or str(self._configuration.host)
 
     def version(self) -> str:
         """The API server's version; also the cheapest proof that it can be reached and knows us."""
@@ -277,12 +295,7 @@ class Cluster:
         """Every kind whose objects can be listed and deleted: its preferred version, and its name."""
         groups = self._json("GET", "/apis", _Deed("discover", "API groups"))["groups"]
         for version in ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups)):
-            try:
-                offered = self._offered(version)
-            except (Absent, Unavailable):
-                # Served by something else than the API server itself, which is away.
-                continue
-            for resource in offered:
+            for resource in self._offered_if_any(version):
                 if {"list", "delete"} <= set(resource["verbs"]) and "/" not in resource["name"]:
                     yield version, resource["kind"]
 
@@ -319,6 +332,14 @@ class Cluster:
             "resources"
         ]
         return found
+
+    def _offered_if_any(self, api_version: str) -> list[dict[str, Any]]:
+        """Nothing of a group that somebody else serves who is away; the API server itself has to answer."""
+        try:
+            return self._offered(api_version)
+        except (Absent, Unavailable):
+            self.version()
+            return []
 
     def _applied(self, reference: Reference, manifest: Manifest, manager: str, dry_run: bool) -> Manifest:
         place = self._place(reference.api_version, reference.kind)
@@ -387,7 +408,7 @@ class Cluster:
         try:
             response = self._pool.request(
                 method,
-                f"{self.address}{path}" + (f"?{urlencode(query)}" if query else ""),
+                f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
                 body=None if body is None else json.dumps(body),
                 headers=self._headers(method),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),

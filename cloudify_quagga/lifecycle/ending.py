@@ -132,9 +132,7 @@ def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str)
     return words
 
 
-def _await_swept(
-    cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str
-) -> str:
+def _await_swept(cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str) -> str:
     deadline = time.monotonic() + SWEEP_SECONDS
     while True:
         there = cluster.observe("v1", "Pod", str(reference.namespace), selector)

@@ -50,5 +50,3 @@ def _common(targets: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
 
 def _shown(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "none"
-
-

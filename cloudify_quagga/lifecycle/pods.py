@@ -111,7 +111,22 @@ def has_log(pod: Manifest) -> bool:
     return "running" in state or "terminated" in state or "terminated" in (status.get("lastState") or {})
 
 
+def container(pod: Manifest) -> str | None:
+    """The name of the container that the rest of this module tells of."""
+    name: str | None = _container(pod).get("name")
+    return name
+
+
 def _container(pod: Manifest) -> dict[str, Any]:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
-    first: dict[str, Any] = statuses[0]
-    return first
+    """The first container that is not as it should be, else the first."""
+    status = pod.get("status") or {}
+    own: list[dict[str, Any]] = status.get("containerStatuses") or []
+    every = [*(status.get("initContainerStatuses") or []), *own]
+    return next((one for one in every if _is_in_trouble(one)), own[0] if own else {})
+
+
+def _is_in_trouble(status: dict[str, Any]) -> bool:
+    state = status.get("state") or {}
+    done = (state.get("terminated") or {}).get("exitCode") == 0
+    waiting = (state.get("waiting") or {}).get("reason") in _UNDER_WAY
+    return not (status.get("ready") or done or waiting)

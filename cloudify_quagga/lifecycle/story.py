@@ -39,5 +39,11 @@ def _log(cluster: Cluster, pod: Manifest) -> str:
     if not pods.has_log(pod):
         return ""
     metadata = pod["metadata"]
-    lines = cluster.log(metadata["namespace"], metadata["name"], _LOG_LINES, previous=pods.has_crashed(pod))
+    lines = cluster.log(
+        metadata["namespace"],
+        metadata["name"],
+        _LOG_LINES,
+        previous=pods.has_crashed(pod),
+        container=pods.container(pod),
+    )
     return f"; last log lines: {' | '.join(lines)}" if lines else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudify_quagga.cluster import Cluster
 from cloudify_quagga.errors import QuaggaError
-from cloudify_quagga.lifecycle import ending, labels
+from cloudify_quagga.lifecycle import ending, labels, microservice
 from cloudify_quagga.lifecycle.ownership import Forgotten, Owner
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
@@ -26,7 +26,7 @@ def remove(ctx: Context) -> None:
         with context.connection(ctx) as cluster:
             removed = _removed(ctx, cluster, context.owner(ctx))
     except QuaggaError as error:
-        if ctx.instance.runtime_properties:
+        if context.has_made_something(ctx):
             raise
         ctx.logger.warning("What an earlier install may have left was not looked for: %s", error)
         return
@@ -36,5 +36,6 @@ def remove(ctx: Context) -> None:
 
 def _removed(ctx: Context, cluster: Cluster, owner: Owner) -> list[str]:
     # Routers first: without the labels their pods would be gone before anybody hears their last word.
-    routers = [str(reference) for reference in ending.remove_forgotten(cluster, owner, ctx.logger.info)]
-    return routers + labels.release_forgotten(cluster, owner)
+    removed = ending.remove_forgotten(cluster, owner, ctx.logger.info)
+    removed += microservice.remove_forgotten(cluster, owner)
+    return [*map(str, removed), *labels.release_forgotten(cluster, owner)]

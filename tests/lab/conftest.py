@@ -76,9 +76,14 @@ class Cfy:
 
     def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
         """Install `blueprints/NAME/local.yaml` as the deployment NAME."""
-        blueprint = f"blueprints/{name}/local.yaml"
+        return self.install_file(PROJECT / "blueprints" / name / "local.yaml", name, check=check, **inputs)
+
+    def install_file(
+        self, blueprint: Path, name: str, *, check: bool = True, **inputs: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Install any blueprint as the deployment NAME."""
         self._installed.append(name)
-        return self("install", blueprint, "-b", name, "-i", json.dumps(inputs), check=check)
+        return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), check=check)
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
         """Uninstall the deployment NAME."""

@@ -90,7 +90,9 @@ class SmallCluster:
     def may(self, right: object) -> bool:
         return True
 
-    def log(self, namespace: str, pod: str, lines: int, previous: bool = False) -> list[str]:
+    def log(
+        self, namespace: str, pod: str, lines: int, previous: bool = False, container: str | None = None
+    ) -> list[str]:
         return ["the previous log" if previous else "the log"]
 
     def _delete_pods_of(self, workload: Manifest) -> None:

@@ -13,10 +13,12 @@ import pytest
 import yaml
 
 from cloudify_quagga.model import Router
+from cloudify_quagga.model.microservice import Microservice
 
 PROJECT = Path(__file__).resolve().parents[2]
 PLUGIN: dict[str, Any] = yaml.safe_load((PROJECT / "plugin.yaml").read_text())
 TYPES: dict[str, Any] = PLUGIN["node_types"]
+NAMES_OF_2017 = frozenset({"cloudify.kubernetes.Microservice"})
 
 
 def mappings() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -46,7 +48,7 @@ def test_there_are_mappings_at_all() -> None:
 
 @pytest.mark.parametrize("type_name", TYPES)
 def test_every_property_is_described(type_name: str) -> None:
-    for name, one in TYPES[type_name]["properties"].items():
+    for name, one in TYPES[type_name].get("properties", {}).items():
         assert one.get("description", "").strip(), name
         # Anything else is refused by the parser of one version or another.
         assert set(one) <= {"type", "default", "required", "description"}, name
@@ -61,6 +63,24 @@ def test_the_routers_properties_are_those_of_the_model() -> None:
     assert {**defaults, **said} == defaults
 
 
+def test_the_microservices_properties_are_those_of_the_model_and_the_ways_to_its_cluster() -> None:
+    defaults = Microservice(name="nginx").to_json()
+    properties = TYPES["cloudify.nodes.quagga.Microservice"]["properties"]
+    ways = {name for name in properties if name.startswith("ssh") or name == "client_config"}
+    assert set(properties) - ways == set(defaults)
+    said = {name: one["default"] for name, one in properties.items() if "default" in one}
+    assert set(properties) - set(said) == {"name"}
+    # As in 2017: the port's own value where nothing else is said.
+    assert said.pop("target_port") == {"get_property": ["SELF", "port"]}
+    assert {**defaults, **{name: said[name] for name in set(said) - ways}} == {**defaults, "env": {}}
+
+
+@pytest.mark.parametrize("name", NAMES_OF_2017)
+def test_a_name_of_2017_adds_nothing_to_the_type_that_it_is_another_name_of(name: str) -> None:
+    assert set(TYPES[name]) == {"derived_from"}
+    assert TYPES[name]["derived_from"] in TYPES
+
+
 def test_the_version_stands_here_and_the_packages_name_is_one() -> None:
     assert "tosca_definitions_version" not in PLUGIN
     (plugin,) = PLUGIN["plugins"].values()
@@ -70,5 +90,6 @@ def test_the_version_stands_here_and_the_packages_name_is_one() -> None:
 
 
 def test_types_have_names_that_lint_accepts() -> None:
-    assert all(name.startswith("cloudify.nodes.") for name in TYPES)
-    assert all(name.startswith("cloudify.relationships.") for name in PLUGIN["relationships"])
+    assert all(name.startswith("cloudify.nodes.") for name in {*TYPES} - NAMES_OF_2017)
+    relationships = {*PLUGIN["relationships"]} - {"cloudify.kubernetes.relationships.connected_to_master"}
+    assert all(name.startswith("cloudify.relationships.") for name in relationships)

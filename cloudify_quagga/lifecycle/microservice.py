@@ -1,0 +1,291 @@
+"""A microservice is put into a cluster, waited for, and taken out again: objects of any kind, in order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right, UnknownKind
+from cloudify_quagga.errors import NotPermitted, Refused, Waiting
+from cloudify_quagga.lifecycle import awaiting, holding, settled
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.lifecycle.rights import require
+from cloudify_quagga.manifests import in_order
+from cloudify_quagga.names import DEPLOYMENT
+
+_CHANGING = ("get", "create", "patch", "delete")
+_DEFINITION = "CustomResourceDefinition"
+_ANY = "*"
+_SOON = 2.0
+
+Scopes = Mapping[tuple[str, str], bool]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of a microservice between two operations: one runtime property, replaced whole.
+
+    :param objects: in the order in which they were applied.
+    :param hash: of all that was applied; nothing else of its content is kept, it may hold secrets.
+    :param access: how the cluster was reached: places and names of secrets, never their values.
+    """
+
+    objects: tuple[Reference, ...]
+    hash: str
+    access: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Record:
+        """The record that ``to_json`` wrote."""
+        objects = tuple(Reference.from_json(one) for one in stored["objects"])
+        return cls(objects, stored["hash"], stored["access"])
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands in the runtime property."""
+        return {
+            "objects": [one.to_json() for one in self.objects],
+            "hash": self.hash,
+            "access": dict(self.access),
+        }
+
+
+def check(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], namespace: str, say: Say) -> None:
+    """Refuse what would fail, or would take something from somebody, while nothing has been changed yet."""
+    wanted = placed(cluster, manifests, namespace)
+    require(cluster, _rights(cluster, wanted))
+    missing: list[str] = []
+    for manifest in wanted:
+        found = holding.get(cluster, Reference.of(manifest))
+        if found is not None:
+            holding.check_ours(owner, found)
+        _rehearse(cluster, owner, manifest, missing, say)
+        if found is None:
+            missing.append(str(Reference.of(manifest)))
+
+
+def start(
+    cluster: Cluster,
+    owner: Owner,
+    manifests: Sequence[Manifest],
+    record: Record,
+    save: Callable[[Record], None],
+    say: Say,
+) -> None:
+    """Apply all of them, wait until they are as they should be, and remove what is no longer among them.
+
+    :param manifests: in order, each in its namespace.
+    :param record: what earlier tries have applied, and how the cluster is reached.
+    """
+    wanted = tuple(Reference.of(manifest) for manifest in manifests)
+    dropped = tuple(one for one in record.objects if one not in wanted)
+    record = replace(record, objects=(*dropped, *wanted), hash=digest(manifests))
+    # Recorded before it is made: what is not there can be deleted, what is not known cannot.
+    save(record)
+    known = _apply(cluster, owner, manifests, record.hash, say)
+    awaiting.until_settled(cluster, known)
+    # Kinds that only what runs by now could teach the API server.
+    late = [one for one in manifests if Reference.of(one) not in known]
+    for manifest in late:
+        _put(cluster, owner, manifest, record.hash, say)
+    awaiting.until_settled(cluster, [Reference.of(one) for one in late])
+    _remove(cluster, owner, dropped, say)
+    save(replace(record, objects=wanted))
+    say(f"running: {', '.join(map(str, wanted))}")
+
+
+def stop(cluster: Cluster, owner: Owner, record: Record, say: Say) -> None:
+    """Take all of it out again, the last applied first, and wait until it is gone."""
+    _remove(cluster, owner, record.objects, say)
+
+
+def remove_forgotten(cluster: Cluster, owner: Owner) -> list[Reference]:
+    """Remove what earlier installs of the deployment left, and nobody holds any more; tells what that was."""
+    found = [Reference.of(one) for one in in_order(_forgotten(cluster, owner))]
+    removed = [one for one in reversed(found) if cluster.delete(one, dependents_first=True)]
+    awaiting.until_gone(cluster, removed)
+    return removed
+
+
+def digest(manifests: Iterable[Manifest]) -> str:
+    """Tells whether manifests say the same; not what they say."""
+    text = json.dumps(list(manifests), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def placed(cluster: Cluster, manifests: Sequence[Manifest], namespace: str) -> list[Manifest]:
+    """Each in the namespace that it names, else in this one, unless its kind lives in none."""
+    scopes = dict(_defined(manifests))
+    return [_placed(cluster, manifest, namespace, scopes) for manifest in manifests]
+
+
+def _placed(cluster: Cluster, manifest: Manifest, namespace: str, scopes: Scopes) -> Manifest:
+    metadata = dict(manifest["metadata"])
+    if not metadata.get("namespace"):
+        metadata.pop("namespace", None)
+        metadata |= {"namespace": namespace} if _is_namespaced(cluster, manifest, scopes) else {}
+    return {**manifest, "metadata": metadata}
+
+
+def _is_namespaced(cluster: Cluster, manifest: Manifest, scopes: Scopes) -> bool:
+    group, kind = _group(manifest["apiVersion"]), manifest["kind"]
+    try:
+        return cluster.is_namespaced(manifest["apiVersion"], kind)
+    except UnknownKind:
+        for known in ((group, kind), (group, _ANY)):
+            if known in scopes:
+                return scopes[known]
+        raise
+
+
+def _defined(manifests: Iterable[Manifest]) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Kinds that come with the manifests themselves, and whether their objects live in namespaces."""
+    for one in manifests:
+        spec = one.get("spec") or {}
+        if one["kind"] == _DEFINITION:
+            kind = (spec.get("names") or {}).get("kind", "")
+            yield (spec.get("group", ""), kind), spec.get("scope") != "Cluster"
+        elif one["kind"] == "APIService":
+            yield (spec.get("group", ""), _ANY), True
+
+
+def _rights(cluster: Cluster, manifests: Sequence[Manifest]) -> Iterator[Right]:
+    """Every verb and resource that the objects' whole life will need."""
+    kinds = {(one["apiVersion"], one["kind"], one["metadata"].get("namespace")): one for one in manifests}
+    for (api_version, kind, namespace), manifest in kinds.items():
+        if not _is_known(cluster, api_version, kind):
+            continue
+        for verb in _CHANGING:
+            yield Right(verb, api_version, kind, namespace)
+        if settled.is_workload(manifest):
+            yield Right("list", api_version, kind, namespace)
+            yield Right("watch", api_version, kind, namespace)
+    for namespace in {one["metadata"].get("namespace") for one in manifests if settled.is_workload(one)}:
+        yield Right("list", "v1", "Pod", namespace)
+        yield Right("get", "v1", "Pod", namespace, "log")
+        yield Right("list", "v1", "Event", namespace)
+
+
+def _is_known(cluster: Cluster, api_version: str, kind: str) -> bool:
+    try:
+        cluster.is_namespaced(api_version, kind)
+    except UnknownKind:
+        return False
+    return True
+
+
+def _rehearse(cluster: Cluster, owner: Owner, manifest: Manifest, missing: Sequence[str], say: Say) -> None:
+    """Have the API server and its admission rules judge the object, as far as they can already.
+
+    What it stands on may be among the others, and not be there yet: a namespace, a service account, a kind.
+    """
+    reference = Reference.of(manifest)
+    try:
+        cluster.apply(holding.marked(owner, manifest), holding.manager(owner), dry_run=True)
+    except UnknownKind as error:
+        say(f"{reference} can be judged only when its kind is known: {error}")
+    except (Absent, NotPermitted) as error:
+        if missing:
+            say(f"{reference} can be judged only when {', '.join(missing)} is there: {error}")
+        elif isinstance(error, NotPermitted):
+            # The rights were there a moment ago: this is a rule about such objects, not about us.
+            raise NotPermitted(f"{reference} is not admitted: {error}") from error
+        else:
+            raise Refused(
+                "namespace", reference.namespace, f"is no namespace of {cluster.address}"
+            ) from error
+
+
+def _apply(
+    cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], made: str, say: Say
+) -> list[Reference]:
+    """Apply what the API server knows the kinds of; tells what that was."""
+    applied: list[Reference] = []
+    for manifest in manifests:
+        try:
+            _put(cluster, owner, manifest, made, say)
+        except UnknownKind:
+            continue
+        applied.append(Reference.of(manifest))
+        if manifest["kind"] == _DEFINITION:
+            awaiting.until_settled(cluster, applied[-1:])
+    return applied
+
+
+def _put(cluster: Cluster, owner: Owner, manifest: Manifest, made: str, say: Say) -> None:
+    reference = Reference.of(manifest)
+    try:
+        others = holding.put(cluster, owner, manifest, made)
+    except NotPermitted as error:
+        if not _is_furnishing(cluster, owner, manifest):
+            raise
+        raise Waiting(
+            f"namespace {reference.namespace} has no service account yet: {error}", _SOON
+        ) from error
+    for one in others:
+        say(
+            f"{reference}: {one.instance} has made something else of it, and there is only one; what differs "
+            "from instance to instance must differ in its name too"
+        )
+
+
+def _is_furnishing(cluster: Cluster, owner: Owner, manifest: Manifest) -> bool:
+    """Whether a pod is refused only because its namespace, made a moment ago, is not furnished yet."""
+    name = manifest["metadata"].get("namespace")
+    if manifest["kind"] != "Pod" or name is None:
+        return False
+    namespace = cluster.get(Reference("v1", "Namespace", name))
+    ours = namespace is not None and holding.Maker.of(namespace) == holding.Maker.acting(owner)
+    return ours and cluster.get(Reference("v1", "ServiceAccount", "default", name)) is None
+
+
+def _remove(cluster: Cluster, owner: Owner, objects: Sequence[Reference], say: Say) -> None:
+    """Kind by kind, so that what runs is gone before what it needs goes."""
+    for _, stage in groupby(_last_first(objects), key=lambda one: (one.api_version, one.kind)):
+        going = []
+        for reference in stage:
+            why = holding.let_go(cluster, owner, reference)
+            if why:
+                say(f"{reference} stays: {why}")
+            else:
+                going.append(reference)
+        awaiting.until_gone(cluster, going)
+
+
+def _last_first(objects: Sequence[Reference]) -> list[Reference]:
+    """In reverse, but objects of kinds that come with them go first, while who minds these still runs."""
+    groups = {one.name.partition(".")[2] for one in objects if one.kind == _DEFINITION}
+    backwards = list(reversed(objects))
+    return sorted(backwards, key=lambda one: _group(one.api_version) not in groups)
+
+
+def _forgotten(cluster: Cluster, owner: Owner) -> Iterator[Manifest]:
+    """The objects of the deployment's nodes that no instance holds which anybody knows of.
+
+    Whoever may not list a kind could not have made any of it either.
+    """
+    selector = {DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
+    for api_version, kind in cluster.kinds():
+        try:
+            found = cluster.find(api_version, kind, selector=selector)
+        except (NotPermitted, Absent):
+            continue
+        yield from (one for one in found if _is_forgotten(owner, one))
+
+
+def _is_forgotten(owner: Owner, found: Manifest) -> bool:
+    maker = holding.Maker.of(found)
+    if maker is None or (maker.deployment, maker.origin) != (owner.identity.deployment, owner.origin):
+        return False
+    holders = {hold.instance for hold in holding.Hold.of(found)}
+    # What a controller made goes with what it was made for.
+    return bool(holders) and not holders & owner.known and not found["metadata"].get("ownerReferences")
+
+
+def _group(api_version: str) -> str:
+    group, slash, _ = api_version.partition("/")
+    return group if slash else ""

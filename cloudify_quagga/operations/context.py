@@ -56,8 +56,12 @@ def owner(ctx: Context) -> Owner:
 
 
 def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
-    """What the connected_to_cluster targets tell about the cluster; the first that tells anything counts."""
-    told = (info_of(target) for target in targets(ctx, CONNECTED_TO_CLUSTER))
+    """What the targets tell about the cluster; the first that tells anything counts.
+
+    A node that one is placed on tells it too: of two relationships with the same target Cloudify keeps only one.
+    """
+    related = (*targets(ctx, CONNECTED_TO_CLUSTER), *targets(ctx, PLACED_ON))
+    told = (info_of(target) for target in related)
     return next((info for info in told if info), {})
 
 

@@ -188,6 +188,15 @@ def test_the_cluster_is_what_a_target_tells(told: dict[str, Any], tmp_path: Path
     assert context.access(ctx).file == "/there"
 
 
+def test_a_node_that_one_is_placed_on_tells_it_too(tmp_path: Path) -> None:
+    node = related([context.PLACED_ON], kubernetes_info={"kubeconfig": "/nodes"})
+    ctx = operation_context(tmp_path, Instance(node))
+    assert context.access(ctx).file == "/nodes"
+    cluster = related(CONNECTED, kubernetes_info={"kubeconfig": "/clusters"})
+    ctx = operation_context(tmp_path, Instance(node, cluster))
+    assert context.access(ctx).file == "/clusters"
+
+
 def test_the_nodes_own_way_comes_first(tmp_path: Path) -> None:
     ctx = operation_context(
         tmp_path,

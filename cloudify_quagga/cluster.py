@@ -10,6 +10,7 @@ import atexit
 import http.client
 import json
 import math
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -35,8 +36,10 @@ from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refus
 from cloudify_quagga.model import Access, Api, Secret
 
 Manifest = dict[str, Any]
+_Body = Manifest | list[dict[str, Any]]
 
 APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
 # A server that is overloaded says when to come back; this is for those that do not say.
@@ -224,6 +227,12 @@ class Cluster:
         except _Unexplained as error:
             raise PermanentError(f"{reference}: {error.said}") from error
 
+    def patch(self, reference: Reference, operations: list[dict[str, Any]]) -> Manifest:
+        """Change what a JSON patch names, whoever owns it; a `test` in it that fails changes nothing."""
+        place = self._place(reference.api_version, reference.kind)
+        deed = _Deed("patch", place.plural, reference.name)
+        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, body=operations)
+
     def delete(
         self,
         reference: Reference,
@@ -307,9 +316,8 @@ class Cluster:
         query = {"tailLines": str(lines), "previous": "true" if previous else "false"}
         query |= {"container": container} if container else {}
         deed = _Deed("get", "pods/log", pod)
-        with self._sent("GET", f"{place.url(namespace, pod)}/log", deed, query) as response:
-            text: str = response.data.decode(errors="replace")
-            return text.splitlines()
+        text = self._asked("GET", f"{place.url(namespace, pod)}/log", deed, query)
+        return text.decode(errors="replace").splitlines()
 
     def _place(self, api_version: str, kind: str) -> _Place:
         if (api_version, kind) not in self._places:
@@ -366,20 +374,37 @@ class Cluster:
     def _changes(
         self, url: str, selection: Mapping[str, str], version: str, seconds: float
     ) -> Generator[Event, None, None]:
+        deadline = time.monotonic() + seconds
+        broken = False
+        while True:
+            try:
+                for event in self._watched(url, selection, version, deadline - time.monotonic()):
+                    version = event.manifest["metadata"]["resourceVersion"]
+                    yield event
+                    if time.monotonic() >= deadline:
+                        return
+            except Broken:
+                # What comes after the last change seen is asked for once more: a tunnel may be there again.
+                if broken:
+                    raise
+                broken = True
+            else:
+                return
+
+    def _watched(
+        self, url: str, selection: Mapping[str, str], version: str, seconds: float
+    ) -> Iterator[Event]:
         query = {**selection, "watch": "true", "resourceVersion": version}
         query["timeoutSeconds"] = str(max(1, math.ceil(seconds)))
         plural = url.rpartition("/")[2]
         deed = _Deed("watch", plural)
-        deadline = time.monotonic() + seconds
-        with self._sent("GET", url, deed, query, seconds=seconds + 5) as response:
+        with self._sent("GET", url, deed, query, seconds=max(0.0, seconds) + 5) as response:
             for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     said = event["object"].get("message")
                     raise Unavailable(f"{self.address} ended the watch of {plural}: {said}")
                 yield Event(event["type"], event["object"])
-                if time.monotonic() >= deadline:
-                    return
 
     def _json(
         self,
@@ -387,11 +412,38 @@ class Cluster:
         path: str,
         deed: _Deed,
         query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: _Body | None = None,
     ) -> Manifest:
+        answer: Manifest = json.loads(self._asked(method, path, deed, query, body))
+        return answer
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        deed: _Deed,
+        query: Mapping[str, str] | None = None,
+        body: _Body | None = None,
+    ) -> bytes:
+        """The whole answer; what only reads is asked again where the connection broke meanwhile."""
+        try:
+            return self._answered(method, path, deed, query, body)
+        except Broken:
+            if method != "GET":
+                raise
+            return self._answered(method, path, deed, query, body)
+
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        deed: _Deed,
+        query: Mapping[str, str] | None,
+        body: _Body | None,
+    ) -> bytes:
         with self._sent(method, path, deed, query, body) as response:
-            answer: Manifest = json.loads(response.data)
-            return answer
+            data: bytes = response.data
+            return data
 
     @contextmanager
     def _sent(
@@ -400,7 +452,7 @@ class Cluster:
         path: str,
         deed: _Deed,
         query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: _Body | None = None,
         seconds: float = ANSWER_SECONDS,
     ) -> Iterator[Any]:
         """The answer to one request, with every failure under way named by its remedy."""
@@ -410,7 +462,7 @@ class Cluster:
                 method,
                 f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
                 body=None if body is None else json.dumps(body),
-                headers=self._headers(method),
+                headers=self._headers(method, body),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
                 preload_content=False,
                 # The orchestrator retries, and knows better when.
@@ -419,25 +471,36 @@ class Cluster:
             if response.status not in _FINE:
                 raise _named(response, deed, self.address)
             yield response
-        except urllib3.exceptions.SSLError as error:
-            sentence = f"client_config: no TLS connection to {self.address}: {_plain(error)}"
-            raise PermanentError(sentence) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            sentence = f"the API server at {self.address} cannot be reached: {_plain(error)}"
-            raise Unavailable(sentence, RETRY_SECONDS) from error
+            raise self._failure(error) from error
         finally:
             if response is not None:
                 response.close()
 
-    def _headers(self, method: str) -> dict[str, str]:
+    def _failure(self, error: Exception) -> Exception:
+        """What kept us from an answer, as one of our errors."""
+        if _broke(error):
+            sentence = f"the connection to the API server at {self.address} broke: {_plain(error)}"
+            return Broken(sentence, RETRY_SECONDS)
+        if isinstance(error, urllib3.exceptions.SSLError):
+            return PermanentError(f"client_config: no TLS connection to {self.address}: {_plain(error)}")
+        sentence = f"the API server at {self.address} cannot be reached: {_plain(error)}"
+        return Unavailable(sentence, RETRY_SECONDS)
+
+    def _headers(self, method: str, body: object) -> dict[str, str]:
+        patched = JSON_PATCH if isinstance(body, list) else APPLY
         headers = {
             "Accept": "application/json, */*",
-            "Content-Type": APPLY if method == "PATCH" else "application/json",
+            "Content-Type": patched if method == "PATCH" else "application/json",
             "User-Agent": "cloudify-quagga-plugin",
         }
         # Also renews a token that runs out.
         authorization = self._configuration.get_api_key_with_prefix("authorization")
         return headers | ({"Authorization": authorization} if authorization else {})
+
+
+class Broken(Unavailable):
+    """A connection that stood ended before the answer was whole."""
 
 
 class Absent(PermanentError):
@@ -473,6 +536,14 @@ class _Deed:
 
 def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _broke(error: Exception) -> bool:
+    """Whether a connection was there and ended: as it is with tunnels, also in the middle of a handshake."""
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return any(isinstance(one, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for one in error.args)
+    broken = (urllib3.exceptions.ProtocolError, http.client.HTTPException, ConnectionResetError)
+    return isinstance(error, (*broken, BrokenPipeError, ConnectionAbortedError))
 
 
 def _selection(selector: Mapping[str, str] | None, fields: str | None) -> dict[str, str]:

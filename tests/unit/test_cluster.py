@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloudify_quagga.cluster import Absent, Cluster, Reference, connect
+from cloudify_quagga.cluster import Absent, Broken, Cluster, Reference, connect, connect_through
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, QuaggaError, Unavailable
 from cloudify_quagga.model import Access, Api
 from cloudify_quagga.model.secret import Secret
@@ -257,3 +257,93 @@ def test_no_way_at_all(access: Access, blueprint_file: Callable[[str], Any], sen
         connect(access, blueprint_file, str)
     assert str(refused.value).startswith(sentence)
     assert "sesame" not in str(refused.value)
+
+
+class Hangs(Answers):
+    """Hangs up on the first so many requests, having said what the test wants."""
+
+    hang_up = 1
+    last_words = b""
+
+    def answer(self) -> None:
+        if self.path == "/api/v1" or self.hang_up == 0:
+            super().answer()
+            return
+        type(self).hang_up -= 1
+        self.seen.append((self.command, self.path, dict(self.headers), b""))
+        self.close_connection = True
+        self.wfile.write(self.last_words)
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_PATCH = do_POST = do_DELETE = answer  # noqa: N815
+
+
+class TestAConnectionThatBreaks:
+    @pytest.fixture
+    def answers(self) -> type[Answers]:
+        return type("ThisTestsAnswers", (Hangs,), {"seen": []})
+
+    def test_a_read_is_asked_once_more(self, cluster: Cluster, answers: type[Hangs]) -> None:
+        answers.body = b'{"metadata": {"name": "node1"}}'
+        assert cluster.get(NODE) == {"metadata": {"name": "node1"}}
+
+    def test_also_in_the_middle_of_an_answer(self, cluster: Cluster, answers: type[Hangs]) -> None:
+        answers.last_words = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"metadata": {'
+        assert cluster.get(NODE) == {}
+
+    def test_but_not_twice(self, cluster: Cluster, answers: type[Hangs]) -> None:
+        answers.hang_up = 2
+        with pytest.raises(Broken, match=r"^the connection to the API server at http://\S+ broke: "):
+            cluster.get(NODE)
+        assert len(answers.seen) == 3
+
+    def test_what_changes_something_is_left_to_the_orchestrator(
+        self, cluster: Cluster, answers: type[Hangs]
+    ) -> None:
+        with pytest.raises(Broken):
+            cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}, "me")
+
+    def test_a_watch_goes_on_after_the_last_change_seen(self, cluster: Cluster, answers: type[Hangs]) -> None:
+        answers.hang_up = 0
+        answers.body = b'{"items": [], "metadata": {"resourceVersion": "7"}}'
+        there = cluster.observe("v1", "Pod", "default", {})
+        line = b'{"type": "MODIFIED", "object": {"metadata": {"resourceVersion": "%d"}}}\n'
+        first = line % 8
+        answers.hang_up = 1
+        answers.last_words = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (
+            len(first),
+            first,
+        )
+        answers.body = line % 9
+        seen = [event.manifest["metadata"]["resourceVersion"] for event in there.changes(5)]
+        assert seen == ["8", "9"]
+        assert "resourceVersion=7" in answers.seen[-2][1]
+        assert "resourceVersion=8" in answers.seen[-1][1]
+
+
+def test_a_patch_is_a_json_patch(cluster: Cluster, answers: type[Answers]) -> None:
+    cluster.patch(NODE, [{"op": "remove", "path": "/metadata/labels/role"}])
+    method, _, headers, body = answers.seen[-1]
+    assert (method, headers["Content-Type"]) == ("PATCH", "application/json-patch+json")
+    assert json.loads(body) == [{"op": "remove", "path": "/metadata/labels/role"}]
+
+
+def test_through_a_tunnel_no_proxy_is_asked_and_the_servers_own_name_is_said(
+    answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    config = {
+        "contexts": [{"name": "here", "context": {"cluster": "here"}}],
+        "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "current-context": "here",
+    }
+    with closing(connect_through(Secret(json.dumps(config)), "https://10.0.0.1:6443")) as cluster:
+        answers.code = 403
+        with pytest.raises(NotPermitted, match=r"^the API server at https://10.0.0.1:6443 does not let us"):
+            cluster.get(NODE)
+    server.shutdown()
+    server.server_close()

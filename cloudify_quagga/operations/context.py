@@ -58,7 +58,7 @@ def owner(ctx: Context) -> Owner:
 def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
     """What the targets tell about the cluster; the first that tells anything counts.
 
-    A node that one is placed on tells it too: of two relationships with the same target Cloudify keeps only one.
+    A node that one is placed on does too: of two relationships with one target Cloudify keeps only the last.
     """
     related = (*targets(ctx, CONNECTED_TO_CLUSTER), *targets(ctx, PLACED_ON))
     told = (info_of(target) for target in related)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cloudify_quagga.errors import Refused
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.secret import Secret
+from cloudify_quagga.model.ssh import Ssh
 
 _WAYS = ("blueprint_file_name", "manager_file_path", "file_content", "api_options")
 _API_OPTIONS = ("host", "ssl_ca_cert", "cert_file", "key_file", "verify_ssl", "api_key")
@@ -49,6 +50,7 @@ class Api:
 class Access:
     """At most one way to the cluster; none of them means that somebody else has to say it.
 
+    :param ssh: the master, whose own kubeconfig and a tunnel are the way.
     :param said_at: the property path of the way, for sentences about it.
     """
 
@@ -57,6 +59,7 @@ class Access:
     content: Secret | None = None
     api: Api | None = None
     in_cluster: bool = False
+    ssh: Ssh | None = None
     context: str | None = None
     said_at: str = "client_config"
 
@@ -105,7 +108,8 @@ class Access:
     @property
     def known(self) -> bool:
         """Whether a way is said at all."""
-        return bool(self.blueprint_file or self.file or self.content or self.api or self.in_cluster)
+        ways = (self.blueprint_file, self.file, self.content, self.api, self.in_cluster, self.ssh)
+        return any(ways)
 
     def or_else(self, other: Access) -> Access:
         """This way, with what it leaves out supplied by the other.
@@ -133,6 +137,7 @@ class Access:
             "host": self.api.host if self.api else None,
             "token_secret": self.api.token_secret if self.api else None,
             "in_cluster": self.in_cluster,
+            "ssh": self.ssh.to_json() if self.ssh else None,
             "context": self.context,
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudify_quagga.errors import Refused
@@ -63,15 +63,19 @@ class Kubelet:
 
     file: str | None = None  # None: where kubeadm's packages of the node's distribution have it
     restart_command: str = RESTART
+    host: str | None = None  # None: the node's InternalIP
+    write_labels: bool = True
 
     @classmethod
     def parse(cls, given: Given) -> Kubelet:
         """From ssh.kubelet."""
-        fields = given.fields(("file", "restart_command"), "kubelet")
-        command = fields.get("restart_command")
+        fields = given.fields(("file", "restart_command", "host", "write_labels"), "kubelet")
+        command, labels = fields.get("restart_command"), fields.get("write_labels")
         return cls(
             file=_kubelet_file(fields["file"]) if "file" in fields and not fields["file"].empty else None,
             restart_command=RESTART if command is None else command.text("a shell command"),
+            host=_host(fields["host"]) if "host" in fields and not fields["host"].empty else None,
+            write_labels=labels is None or labels.flag(),
         )
 
 
@@ -111,12 +115,19 @@ class Ssh:
     ) -> Ssh | None:
         """From a node's properties, the names of 2017 among them; None if they do not speak of SSH."""
         # Hidden as a whole: whoever mistakes the property may have put a password there.
-        given = Given(path, properties.get("ssh"), hidden=True)
-        said = {} if given.empty else _said(given.fields(FIELDS, "ssh"))
-        old = _said({new: Given(name, properties.get(name), hidden=True) for name, new in OLD_NAMES.items()})
-        if not said and not old.keys() - {"port"}:
-            return None
-        return _parsed(path, old | said, host)
+        said = _all_said(properties, path)
+        return _parsed(path, said, host) if said else None
+
+    @classmethod
+    def host_in(cls, properties: Mapping[str, Any], path: str = "ssh") -> str | None:
+        """The host that a node's properties name."""
+        host = _all_said(properties, path).get("host")
+        return None if host is None else _host(host)
+
+    @classmethod
+    def spoken_of(cls, properties: Mapping[str, Any], path: str = "ssh") -> bool:
+        """Whether a node's properties speak of SSH at all."""
+        return bool(_all_said(properties, path))
 
     @property
     def address(self) -> str:
@@ -145,6 +156,14 @@ class Ssh:
             "kubelet": {"file": self.kubelet.file, "restart_command": self.kubelet.restart_command},
         }
 
+    def at_node(self, host: str, file: str | None = None) -> Ssh:
+        """The same account on a node.
+
+        :param file: the kubelet's, where it is known.
+        """
+        kubelet = replace(self.kubelet, host=host, file=file or self.kubelet.file)
+        return replace(self, host=host, kubelet=kubelet)
+
 
 def refuse_kubelet_labels(keys: Iterable[str], path: str = "labels") -> None:
     """Refuse labels that a kubelet would not start with."""
@@ -159,6 +178,14 @@ def refuse_kubelet_labels(keys: Iterable[str], path: str = "labels") -> None:
 
 
 _EXAMPLE = "{host: 10.0.0.1, username: ubuntu, key_file: ~/.ssh/id_ed25519}"
+
+
+def _all_said(properties: Mapping[str, Any], path: str) -> dict[str, Given]:
+    """What is said in either form; nothing where it is only a port, which had a default in 2017."""
+    given = Given(path, properties.get("ssh"), hidden=True)
+    said = {} if given.empty else _said(given.fields(FIELDS, "ssh"))
+    old = _said({new: Given(name, properties.get(name), hidden=True) for name, new in OLD_NAMES.items()})
+    return old | said if said or old.keys() - {"port"} else {}
 
 
 def _parsed(path: str, fields: Mapping[str, Given], host: str | None) -> Ssh:

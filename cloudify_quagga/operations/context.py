@@ -5,16 +5,20 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cloudify.exceptions import HttpException
 from cloudify.manager import get_rest_client
 
-from cloudify_quagga.cluster import Cluster, connect
+from cloudify_quagga import ssh
+from cloudify_quagga.cluster import Cluster, connect, connect_through
 from cloudify_quagga.errors import Refused
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.model import Access
+from cloudify_quagga.model.ssh import Ssh
 from cloudify_quagga.names import Identity
 
 Context = Any
@@ -77,14 +81,49 @@ def info_of(target: Any) -> Mapping[str, Any]:  # noqa: ANN401
 
 def access(ctx: Context) -> Access:
     """How the node says that its cluster is reached, completed by what it is connected to."""
-    own = Access.parse(properties(ctx).get("client_config"))
-    return own.or_else(Access.from_info(kubernetes_info(ctx)))
+    told, info = properties(ctx), Access.from_info(kubernetes_info(ctx))
+    own = Access.parse(told.get("client_config"))
+    if own.known or not Ssh.spoken_of(told):
+        return own.or_else(info)
+    master = Ssh.host_in(told) or _master(ctx)
+    if master is None and info.known:
+        return own.or_else(info)
+    # The master's own kubeconfig tells more than the URL by which its address is known.
+    return replace_fields(own, ssh=Ssh.from_properties(told, master), said_at="ssh")
+
+
+def node_account(ctx: Context, address: str | None) -> Ssh | None:
+    """The account on the Kubernetes node itself; None where the properties speak of none.
+
+    :param address: the node's, where they say none. Their `ssh.host` is the master, unless client_config says
+        another way to the cluster.
+    """
+    told = properties(ctx)
+    if not Ssh.spoken_of(told):
+        return None
+    host = Ssh.host_in(told) if Access.parse(told.get("client_config")).known else None
+    account = Ssh.from_properties(told, host or address)
+    return account and account.at_node(account.kubelet.host or host or address or account.host)
 
 
 @contextmanager
 def connection(ctx: Context) -> Iterator[Cluster]:
     """The node's cluster, for the time of a with block."""
-    with closing(connect(access(ctx), ctx.get_resource, lambda name: _secret(ctx, name))) as cluster:
+    way = access(ctx)
+    if way.ssh:
+        with _through(way.ssh, way.context) as cluster:
+            yield cluster
+        return
+    with closing(connect(way, ctx.get_resource, lambda name: _secret(ctx, name))) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _through(master: Ssh, name: str | None) -> Iterator[Cluster]:
+    with (
+        ssh.cluster(master, name) as found,
+        closing(connect_through(found.kubeconfig, found.address)) as cluster,
+    ):
         yield cluster
 
 
@@ -148,6 +187,13 @@ def clear(ctx: Context) -> None:
     """Forget everything; the local profile would keep it after an uninstall."""
     for name in list(ctx.instance.runtime_properties):
         del ctx.instance.runtime_properties[name]
+
+
+def _master(ctx: Context) -> str | None:
+    """The master's address, as far as anybody told it."""
+    url = kubernetes_info(ctx).get("url")
+    told = urlsplit(url).hostname if isinstance(url, str) else None
+    return told or ctx.instance.runtime_properties.get(MASTER_IP)
 
 
 def _profile(storage: Any) -> str:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,14 @@ class Kubeconfig:
     content: Secret
     server: str
 
+    def address(self, master: str) -> str:
+        """The API server's URL for whoever is not on the master, whose own loopback others do not have."""
+        parts = urlsplit(self.server)
+        if not _is_loopback(parts.hostname or ""):
+            return self.server
+        host = f"[{master}]" if ":" in master else master
+        return parts._replace(netloc=f"{host}:{self.target[1]}").geturl()
+
     @property
     def target(self) -> tuple[str, int]:
         """The API server's host and port, as the master sees them."""
@@ -58,12 +67,20 @@ class Kubeconfig:
         return Secret(json.dumps(config))
 
 
+@dataclass(frozen=True)
+class Way:
+    """A kubeconfig that reaches the master's cluster from here, and the API server's own URL."""
+
+    kubeconfig: Secret
+    address: str
+
+
 @contextmanager
-def cluster(settings: Ssh, context: str | None = None) -> Iterator[Secret]:
-    """A kubeconfig that reaches the master's cluster from here, for the time of a with block."""
+def cluster(settings: Ssh, context: str | None = None) -> Iterator[Way]:
+    """The way to the master's cluster, for the time of a with block."""
     found = read_kubeconfig(settings, context=context)
     with tunnel(settings, *found.target) as port:
-        yield found.through(port)
+        yield Way(found.through(port), found.address(settings.host))
 
 
 def read_kubeconfig(settings: Ssh, path: str | None = None, context: str | None = None) -> Kubeconfig:
@@ -153,6 +170,13 @@ def _embedded(part: Mapping[str, Any], read: Callable[[str], bytes]) -> dict[str
         # And here the file wins.
         whole["token"] = read(path).decode(errors="replace").strip()
     return whole
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _server(config: Mapping[str, Any], place: str, shown: str) -> str:

@@ -87,22 +87,33 @@ def remove_node_labels(
     return _change(settings, file, restart_command, lambda content, _: content.without_labels(labels))
 
 
+def check_node_labels(settings: Ssh, labels: Mapping[str, str]) -> None:
+    """Refuse what `write_node_labels` could not do; nothing is changed."""
+    refuse_kubelet_labels(labels)
+    with session(settings) as transport:
+        node = _node(settings, Remote(settings, transport), None)
+        Content.parse(node.read(), node.where).with_labels(labels, node.where)
+
+
 def _change(
     settings: Ssh, file: str | None, restart_command: str | None, change: Callable[[Content, str], Content]
 ) -> Written:
     command = settings.kubelet.restart_command if restart_command is None else restart_command
     with session(settings) as transport:
-        remote = Remote(settings, transport)
-        path = file or settings.kubelet.file or _default_file(remote)
-        node = _Node(settings, remote, path, remote.root(f"writing {path}"))
+        node = _node(settings, Remote(settings, transport), file)
         for _ in range(_TRIES):
             before = node.read()
             after = change(Content.parse(before, node.where), node.where).text()
             if after == before:
-                return Written(path, changed=False)
+                return Written(node.path, changed=False)
             if node.write(before, after, command):
-                return Written(path, changed=True)
+                return Written(node.path, changed=True)
     raise Waiting(f"{node.where} is being changed by somebody else all the time")
+
+
+def _node(settings: Ssh, remote: Remote, file: str | None) -> _Node:
+    path = file or settings.kubelet.file or _default_file(remote)
+    return _Node(settings, remote, path, remote.root(f"writing {path}"))
 
 
 def _default_file(remote: Remote) -> str:
@@ -116,12 +127,12 @@ class _Node:
         self.where = f"{path} on {settings.address}"
         self._place = settings.place("kubelet")
         self._remote = remote
-        self._path = path
+        self.path = path
         self._root = root
 
     def read(self) -> str | None:
         """The text, byte for byte; None if there is no file."""
-        done = self._remote.run(*self._root, "sh", "-c", _READ, "sh", self._path)
+        done = self._remote.run(*self._root, "sh", "-c", _READ, "sh", self.path)
         if done.status == _MISSING:
             return None
         if done.status != 0:
@@ -132,7 +143,7 @@ class _Node:
         """Replace the text; False if it is not `before` any more."""
         data = _bytes(after)
         size = _ABSENT if data is None else str(len(data))
-        arguments = ("sh", self._path, _hash(before), size, command)
+        arguments = ("sh", self.path, _hash(before), size, command)
         done = self._remote.run(*self._root, "sh", "-c", _WRITE, *arguments, given=data or b"")
         if done.status == _CHANGED:
             return False
@@ -143,7 +154,7 @@ class _Node:
     def _error(self, done: Done, command: str) -> Exception:
         if done.status == _MISSING:
             right = "lies in a directory that the node does not have; name the file that its kubelet reads"
-            return Refused(f"{self._place}.file", self._path, right)
+            return Refused(f"{self._place}.file", self.path, right)
         if done.status == _FAILED:
             return Failed(f"{self.where} is as it was before, because '{command}' failed: {done.errors}")
         if done.status == _TORN:

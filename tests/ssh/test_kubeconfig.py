@@ -176,8 +176,9 @@ def _version(kubeconfig: str) -> dict[str, Any]:
 
 def test_the_cluster_is_reached(settings: Ssh, api: Api, master: Master) -> None:
     master.put(ADMIN, api.kubeconfig())
-    with cluster(settings) as kubeconfig:
-        assert _version(kubeconfig.reveal())["token"] == "Bearer s3cr3t-token"
+    with cluster(settings) as way:
+        assert way.address == f"https://{API_ADDRESS}:{api.port}".replace(API_ADDRESS, "127.0.0.1")
+        assert _version(way.kubeconfig.reveal())["token"] == "Bearer s3cr3t-token"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +191,8 @@ def test_another_server_is_not_believed(
     authority = make_certificate(tmp_path / "other.pem") if other_authority else api.authority
     encoded = base64.b64encode(authority.encode()).decode()
     master.put(ADMIN, api.kubeconfig(**{"tls-server-name": name, "certificate-authority-data": encoded}))
-    with pytest.raises(urllib3.exceptions.SSLError, match=sentence), cluster(settings) as kubeconfig:
-        _version(kubeconfig.reveal())
+    with pytest.raises(urllib3.exceptions.SSLError, match=sentence), cluster(settings) as way:
+        _version(way.kubeconfig.reveal())
 
 
 def test_a_kubeconfig_shows_itself_to_nobody(

@@ -14,6 +14,7 @@ import yaml
 
 from cloudify_quagga.model import Router
 from cloudify_quagga.model.microservice import Microservice
+from cloudify_quagga.model.ssh import OLD_NAMES, Ssh
 
 PROJECT = Path(__file__).resolve().parents[2]
 PLUGIN: dict[str, Any] = yaml.safe_load((PROJECT / "plugin.yaml").read_text())
@@ -57,16 +58,31 @@ def test_every_property_is_described(type_name: str) -> None:
 def test_the_routers_properties_are_those_of_the_model() -> None:
     defaults = Router.parse({}).to_json()
     properties = TYPES["cloudify.nodes.quagga.Router"]["properties"]
-    assert set(properties) == {*defaults, "client_config"}
-    said = {name: one["default"] for name, one in properties.items() if "default" in one}
-    del said["client_config"]
+    ways = ways_to_the_cluster(properties)
+    assert set(properties) - ways == set(defaults)
+    said = {
+        name: properties[name]["default"] for name in set(properties) - ways if "default" in properties[name]
+    }
     assert {**defaults, **said} == defaults
+
+
+def ways_to_the_cluster(properties: dict[str, Any]) -> set[str]:
+    return {name for name in properties if name.startswith("ssh") or name == "client_config"}
+
+
+@pytest.mark.parametrize("type_name", ["LabeledNode", "Router", "Microservice"])
+def test_what_says_nothing_of_ssh_does_not_speak_of_it(type_name: str) -> None:
+    properties = TYPES[f"cloudify.nodes.quagga.{type_name}"]["properties"]
+    ways = {name: properties[name]["default"] for name in ways_to_the_cluster(properties)}
+    assert set(ways) == {"client_config", "ssh", *OLD_NAMES}
+    assert not Ssh.spoken_of(ways)
+    assert Ssh.spoken_of({**ways, "ssh_username": "ubuntu"})
 
 
 def test_the_microservices_properties_are_those_of_the_model_and_the_ways_to_its_cluster() -> None:
     defaults = Microservice(name="nginx").to_json()
     properties = TYPES["cloudify.nodes.quagga.Microservice"]["properties"]
-    ways = {name for name in properties if name.startswith("ssh") or name == "client_config"}
+    ways = ways_to_the_cluster(properties)
     assert set(properties) - ways == set(defaults)
     said = {name: one["default"] for name, one in properties.items() if "default" in one}
     assert set(properties) - set(said) == {"name"}

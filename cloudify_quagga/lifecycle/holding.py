@@ -114,13 +114,18 @@ def put(cluster: Cluster, owner: Owner, manifest: Manifest, digest: str) -> list
             raise Waiting(f"{Reference.of(manifest)} is still being deleted", _SOON)
     applied = cluster.apply(marked(owner, manifest), manager(owner))
     own = Hold(owner.identity.instance, digest)
+    if own not in Hold.of(applied):
+        _note(cluster, owner, applied, own)
+    return [one for one in _siblings(owner, applied) if one.digest != digest]
+
+
+def _note(cluster: Cluster, owner: Owner, manifest: Manifest, hold: Hold) -> None:
     try:
-        cluster.apply(_named(applied, own.annotation), owner.identity.field_manager)
+        cluster.apply(_named(manifest, hold.annotation), owner.identity.field_manager)
     except Conflict as error:
         raise Waiting(
             f"{Reference.of(manifest)} has been replaced while it was made: {error}", _SOON
         ) from error
-    return [one for one in _siblings(owner, applied) if one.digest != digest]
 
 
 def let_go(cluster: Cluster, owner: Owner, reference: Reference) -> str | None:

@@ -128,7 +128,20 @@ def _placed(cluster: Cluster, manifest: Manifest, namespace: str, scopes: Scopes
     if not metadata.get("namespace"):
         metadata.pop("namespace", None)
         metadata |= {"namespace": namespace} if _is_namespaced(cluster, manifest, scopes) else {}
-    return {**manifest, "metadata": metadata}
+    return _with_protocols({**manifest, "metadata": metadata})
+
+
+def _with_protocols(manifest: Manifest) -> Manifest:
+    """A Service whose ports say TCP where they say nothing, which means the same.
+
+    Older API servers merge the ports by their protocol before they fill in its default, and refuse.
+    """
+    spec = manifest.get("spec")
+    ports = spec.get("ports") if isinstance(spec, dict) else None
+    if (manifest["apiVersion"], manifest["kind"]) != ("v1", "Service") or not isinstance(ports, list):
+        return manifest
+    said = [{"protocol": "TCP", **one} if isinstance(one, dict) else one for one in ports]
+    return {**manifest, "spec": {**manifest["spec"], "ports": said}}
 
 
 def _is_namespaced(cluster: Cluster, manifest: Manifest, scopes: Scopes) -> bool:

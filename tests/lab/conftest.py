@@ -82,7 +82,8 @@ class Cfy:
         self, blueprint: Path, name: str, *, check: bool = True, **inputs: Any
     ) -> subprocess.CompletedProcess[str]:
         """Install any blueprint as the deployment NAME."""
-        self._installed.append(name)
+        if name not in self._installed:
+            self._installed.append(name)
         return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), check=check)
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ Try next:
   .venv/bin/python -m lab run node1 -- ip route
   .venv/bin/python -m lab kubectl -- get daemonsets,pods -o wide
   .venv/bin/python -m lab kubectl -- exec daemonset/NAME -- vtysh -c 'show ip route'
-  CFY_WORKDIR=.demo .venv/bin/cfy deployments outputs -b router
+  CFY_WORKDIR=.demo/lab .venv/bin/cfy deployments outputs -b router
   make demo-down                    takes all of it back
   make test                         every test, on the real thing"""
 
@@ -25,20 +25,21 @@ Try next:
 def up() -> None:
     """Show the way from a client that reaches nothing to one that does, through a router made by TOSCA."""
     here = place.open_place()
-    blueprints.forget_unless(here.identity())
+    deployments = here.deployments
+    _settle_what_was_before(here)
     if here.has_hosts:
         show.heading("Before: the client's packets go to node1, which does not route")
-        _reach(expected=blueprints.installed(blueprints.ROUTER))
+        _reach(expected=deployments.installed(blueprints.ROUTER))
     show.heading("Two TOSCA blueprints: one labels the node, one puts a router on it")
-    blueprints.install(
+    deployments.remember(here.identity(), here.kubeconfig)
+    deployments.install(
         {"kubeconfig": str(here.kubeconfig), "node": here.node},
         {"cluster_deployment": blueprints.CLUSTER, **here.router_inputs},
-        here.identity(),
     )
-    blueprints.outputs(blueprints.ROUTER)
+    deployments.outputs(blueprints.ROUTER)
     if not here.has_hosts:
         show.say("\nNot run: ping and traceroute through the router; they need the lab's client and server.")
-        show.say("make demo-down takes it back.")
+        show.say("QUAGGA_KUBECONFIG=... make demo-down takes it back.")
         return
     show.heading("After: it does, and the servers answer")
     _reach(expected=True)
@@ -48,17 +49,43 @@ def up() -> None:
     show.say(TRY_NEXT)
 
 
+def _settle_what_was_before(here: place.Place) -> None:
+    """A lab that is no more is forgotten; what stands on another cluster of somebody's own never is."""
+    before = here.deployments.cluster
+    if before.get("uid", here.identity()) == here.identity():
+        return
+    if here.deployments is blueprints.OWN:
+        raise show.DemoFailed(f"The demo still stands on another cluster; {_taken_back_by(before)} first.")
+    here.deployments.forget()
+
+
 def down(*, keep_lab: bool) -> None:
     """Take back what `up` did; says so if there was nothing."""
-    if not (own := os.environ.get("QUAGGA_KUBECONFIG")):
-        blueprints.forget_unless(place.lab_identity())
-    found = blueprints.uninstall()
-    if keep_lab:
+    if named := os.environ.get("QUAGGA_KUBECONFIG"):
+        _down_on_own(Path(named).resolve())
         return
-    if own:
-        show.say("The demo is gone from the cluster." if found else "There was no demo to take back.")
-        return
-    subprocess.run([*place.LAB, "down"], cwd=place.PROJECT, check=True)
+    if blueprints.LAB.cluster.get("uid") != place.lab_identity():
+        blueprints.LAB.forget()
+    blueprints.LAB.uninstall()
+    if before := blueprints.OWN.cluster:
+        show.say(f"The demo also stands on a cluster of your own; {_taken_back_by(before)}.")
+    if not keep_lab:
+        subprocess.run([*place.LAB, "down"], cwd=place.PROJECT, check=True)
+
+
+def _down_on_own(kubeconfig: Path) -> None:
+    before = blueprints.OWN.cluster
+    if not before:
+        show.say("There was no demo to take back.")
+    elif before["kubeconfig"] != str(kubeconfig):
+        raise show.DemoFailed(f"The demo stands on another cluster; {_taken_back_by(before)}.")
+    else:
+        blueprints.OWN.uninstall()
+        show.say("The demo is gone from the cluster.")
+
+
+def _taken_back_by(before: dict[str, str]) -> str:
+    return f"`QUAGGA_KUBECONFIG={before['kubeconfig']} make demo-down` takes it back"
 
 
 def _reach(*, expected: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kubernetes import client, config
 
-from demo import show
+from demo import blueprints, show
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = [sys.executable, "-m", "lab"]
@@ -27,6 +27,7 @@ class Place:
     node: str
     router_inputs: dict[str, Any]
     has_hosts: bool
+    deployments: blueprints.Deployments
 
     def identity(self) -> str:
         """What tells this cluster from one that was made anew at the same address."""
@@ -50,7 +51,7 @@ def _lab() -> Place:
     image = [*LAB, "image", "docker/quagga", "quagga"]
     if subprocess.run(image, cwd=PROJECT, check=False).returncode != 0:
         raise show.DemoFailed("The image was not built; the lines above say why.")
-    return Place(lab_kubeconfig(), "node1", {}, has_hosts=True)
+    return Place(lab_kubeconfig(), "node1", {}, has_hosts=True, deployments=blueprints.LAB)
 
 
 def lab_identity() -> str:
@@ -97,7 +98,7 @@ def _own(kubeconfig: Path) -> Place:
             f"QUAGGA_NODE: '{node}' is no node of this cluster, which has {', '.join(nodes)}."
         )
     inputs = {"image": image, "interfaces": [], "routes": [HARMLESS_ROUTE]}
-    return Place(kubeconfig.resolve(), node, inputs, has_hosts=False)
+    return Place(kubeconfig.resolve(), node, inputs, has_hosts=False, deployments=blueprints.OWN)
 
 
 def _confirm() -> None:

@@ -101,7 +101,7 @@ def check_ours(owner: Owner, found: Manifest) -> None:
     if holders and not owner.known & set(holders):
         raise Forgotten(
             f"deployment {owner.identity.deployment!r} has been installed before and still lives "
-            f"({reference}, held by {', '.join(holders)}); `{owner.uninstall}` removes it, then install again"
+            f"({reference}, held by {', '.join(holders)}); `{owner.removal()}` removes it, then install again"
         )
 
 

@@ -7,6 +7,7 @@ recognised by their deployment and origin being ours and their instance not bein
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Owner:
 
     :param origin: the profile, or the manager and tenant, whose deployment it is.
     :param known: the ids of the deployment's node instances that the orchestrator knows.
-    :param uninstall: the command that uninstalls the deployment.
+    :param uninstall: the command that uninstalls a deployment, up to the deployment's id.
     """
 
     identity: Identity
@@ -52,11 +53,14 @@ class Owner:
         same = (marks.deployment, marks.origin) == (self.identity.deployment, self.origin)
         return same and marks.instance not in self.known
 
+    def removal(self, deployment: str | None = None) -> str:
+        """The command that uninstalls a deployment; this one if none is named."""
+        return f"{self.uninstall} {shlex.quote(deployment or self.identity.deployment)}"
+
     def remedy(self, marks: Marks) -> str:
         """How what bears these marks is removed in the right way."""
         if marks.origin == self.origin:
-            command = self.uninstall.replace(self.identity.deployment, marks.deployment)
-            return f"`{command}` removes it"
+            return f"`{self.removal(marks.deployment)}` removes it"
         return f"it was made from {marks.origin}, where uninstalling {marks.deployment!r} removes it"
 
 

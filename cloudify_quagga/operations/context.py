@@ -52,11 +52,11 @@ def owner(ctx: Context) -> Owner:
     storage = local_storage(ctx)
     if storage is not None:
         known = frozenset(one["id"] for one in storage.get_node_instances())
-        return Owner(identity, _profile(storage), known, f"cfy uninstall -b {deployment}")
+        return Owner(identity, _profile(storage), known, "cfy uninstall -b")
     client = get_rest_client()
     instances = client.node_instances.list(deployment_id=deployment, _include=["id"], _get_all_results=True)
     known = frozenset(one["id"] for one in instances)
-    return Owner(identity, _manager(ctx), known, f"cfy uninstall {deployment}")
+    return Owner(identity, _manager(ctx), known, "cfy uninstall")
 
 
 def kubernetes_info(ctx: Context) -> Mapping[str, Any]:

@@ -197,7 +197,7 @@ def test_deleting_twice_finds_nothing_the_second_time(notes: Notes) -> None:
 
 def owner(known: set[str], origin: str = "here") -> Owner:
     mine = Identity("router", "quagga", "quagga_new456")
-    return Owner(mine, origin, frozenset({mine.instance, *known}), "cfy uninstall -b router")
+    return Owner(mine, origin, frozenset({mine.instance, *known}), "cfy uninstall -b")
 
 
 @pytest.mark.parametrize(

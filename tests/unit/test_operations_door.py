@@ -122,7 +122,7 @@ def related(type_hierarchy: list[str], **runtime: Any) -> Any:
 def test_the_owner_is_known_by_profile_and_instances(tmp_path: Path) -> None:
     owner = context.owner(operation_context(tmp_path))
     assert owner.known == {"quagga_abc123", "quagga_def456"}
-    assert owner.uninstall == "cfy uninstall -b router"
+    assert owner.removal() == "cfy uninstall -b router"
     assert str(tmp_path) in owner.origin
 
 
@@ -155,7 +155,7 @@ def test_a_manager_knows_its_instances_and_secrets(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(context, "get_rest_client", Rest)
     owner = context.owner(managed_context())
     assert owner.known == {"router_1", "router_2"}
-    assert owner.uninstall == "cfy uninstall router"
+    assert owner.removal() == "cfy uninstall router"
     assert owner.origin == "the manager 10.0.0.1, 10.0.0.2, tenant blue"
     assert context._secret(managed_context(), "token") == "the value of token"
 

@@ -17,7 +17,7 @@ from cloudify_quagga.model import Router
 from cloudify_quagga.names import Identity
 from tests.unit.small_cluster import SmallCluster
 
-US = Owner(Identity("router", "quagga", "quagga_abc123"), "here", frozenset(), "cfy uninstall -b router")
+US = Owner(Identity("router", "quagga", "quagga_abc123"), "here", frozenset(), "cfy uninstall -b")
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 SETTLED = {
     "observedGeneration": 2,

@@ -13,10 +13,12 @@ from dsl_parser.import_resolver.default_import_resolver import DefaultImportReso
 
 PROJECT = Path(__file__).resolve().parents[2]
 BLUEPRINTS = PROJECT / "blueprints"
-NAMES = ("cluster", "router")
+NAMES = ("cluster", "router", "post-2017-cluster", "post-2017-router")
 INPUTS: dict[str, dict[str, Any]] = {
     "cluster": {"kubeconfig": "/root/.kube/config", "node": "node1"},
     "router": {"cluster_deployment": "cluster"},
+    "post-2017-cluster": {"node": "node1"},
+    "post-2017-router": {"cluster_deployment": "cluster"},
 }
 
 

@@ -64,8 +64,6 @@ def up(name: str) -> None:
         [sys.executable, "-I", str(Path(__file__).with_name("init.py")), str(home / "etc/node.json")],
         log=state.current().logs / f"{name}.log",
         netns=network.namespace(name),
-        # Else the kubelet looks for a cloud's metadata server for five seconds.
-        env={"AWS_EC2_METADATA_DISABLED": "true"},
     )
     # The cluster goes on calling a node Ready for a while after it ended.
     process.wait_until(

@@ -74,7 +74,7 @@ def objects(router: Router, identity: Identity) -> list[dict[str, Any]]:
 
 def probe_pod(router: Router, identity: Identity) -> dict[str, Any]:
     """The pod as it would run, whatever the kind: what a server-side dry run asks admission about."""
-    pod = _pod(router, identity)
+    pod = _anywhere(router, identity)
     return {**pod, "metadata": {**pod["metadata"], "name": f"{identity.object_name}-probe"}}
 
 
@@ -154,12 +154,7 @@ def _daemon_set(router: Router, identity: Identity) -> dict[str, Any]:
 
 
 def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
-    template = _pod_template(router, identity)
-    any_router = {key: identity.labels[key] for key in (MANAGED_BY, NAME)}
-    apart = {"labelSelector": {"matchLabels": any_router}, "topologyKey": "kubernetes.io/hostname"}
-    template["spec"]["affinity"] = {
-        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]},
-    }
+    template = _alone(_pod_template(router, identity), identity)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -174,6 +169,10 @@ def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
 
 
 def _pod(router: Router, identity: Identity) -> dict[str, Any]:
+    return _alone(_anywhere(router, identity), identity)
+
+
+def _anywhere(router: Router, identity: Identity) -> dict[str, Any]:
     template = _pod_template(router, identity)
     return {
         "apiVersion": "v1",
@@ -181,6 +180,14 @@ def _pod(router: Router, identity: Identity) -> dict[str, Any]:
         "metadata": {**_metadata(router, identity), "annotations": template["metadata"]["annotations"]},
         "spec": template["spec"],
     }
+
+
+def _alone(template: dict[str, Any], identity: Identity) -> dict[str, Any]:
+    """The pod, kept off nodes that have a router; the scheduler looks for those in this namespace only."""
+    any_router = {key: identity.labels[key] for key in (MANAGED_BY, NAME)}
+    apart = {"labelSelector": {"matchLabels": any_router}, "topologyKey": "kubernetes.io/hostname"}
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
+    return {**template, "spec": {**template["spec"], "affinity": affinity}}
 
 
 _WORKLOADS = {"DaemonSet": _daemon_set, "Deployment": _deployment, "Pod": _pod}

@@ -35,6 +35,11 @@ def is_ready(node: Manifest) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
+def is_cordoned(node: Manifest) -> bool:
+    """Whether the scheduler is told to put nothing new there."""
+    return bool(node["spec"].get("unschedulable"))
+
+
 def matches(node: Manifest, selector: Mapping[str, str]) -> bool:
     """Whether a nodeSelector picks it."""
     return selector.items() <= labels(node).items()

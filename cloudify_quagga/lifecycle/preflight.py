@@ -81,8 +81,7 @@ def _chosen_nodes(cluster: Cluster, router: Router) -> list[Manifest]:
 def _check_no_rival(cluster: Cluster, owner: Owner, router: Router, chosen: Sequence[Manifest]) -> None:
     """A node's routing table has one master; two instances of a DaemonSet router would share one too."""
     taken = _taken(cluster, owner, chosen)
-    free = [node for node in chosen if nodes.name(node) not in taken]
-    if not taken or (free and router.kind != "DaemonSet"):
+    if not taken or (router.kind != "DaemonSet" and _is_kept_apart(router, taken, chosen)):
         return
     node, rival = next(iter(taken.items()))
     marks = Marks.of(rival)
@@ -90,6 +89,15 @@ def _check_no_rival(cluster: Cluster, owner: Owner, router: Router, chosen: Sequ
         f"node_selector: on {node} another router lives already, {Reference.of(rival)} of deployment "
         f"{marks.deployment!r} ({marks.instance}), and a node can have only one; {owner.remedy(marks)}"
     )
+
+
+def _is_kept_apart(router: Router, taken: Mapping[str, Manifest], chosen: Sequence[Manifest]) -> bool:
+    """Whether the scheduler has a free node for the one pod, and sees every rival's pod.
+
+    A pod's anti-affinity looks at its own namespace only.
+    """
+    free = [node for node in chosen if nodes.name(node) not in taken and not nodes.is_cordoned(node)]
+    return bool(free) and all(rival["metadata"]["namespace"] == router.namespace for rival in taken.values())
 
 
 def _taken(cluster: Cluster, owner: Owner, chosen: Sequence[Manifest]) -> dict[str, Manifest]:

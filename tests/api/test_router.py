@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster
-from cloudify_quagga.lifecycle import ending, ownership
+from cloudify_quagga.lifecycle import ending, ownership, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.labels import holders
 from cloudify_quagga.lifecycle.ownership import Marks, Owner
@@ -98,6 +99,57 @@ def test_nodes_that_nobody_has(node: FakeNode, core: client.CoreV1Api, labelled:
     said = refused(labelled)
     assert f"node_selector: quagga-router={node.name} matches no node" in said
     assert node.name in said
+
+
+@pytest.fixture
+def rival(
+    core: client.CoreV1Api, labelled: Cfy, node: FakeNode, other_node: FakeNode, namespace: str
+) -> Iterator[Callable[[str], None]]:
+    """Puts a router of another deployment on the node; a second node has the same label and no router."""
+    label = {"metadata": {"labels": {"quagga-router": node.name}}}
+    core.patch_node(other_node.name, label)
+    identity = Identity("rival", "quagga", "quagga_rival1")
+    made_in: list[str] = []
+
+    def make(where: str) -> None:
+        router = Router.parse(
+            {"node_selector": {"quagga-router": node.name}, "kind": "Pod", "namespace": where}
+        )
+        pod = render.objects(router, identity)[-1]
+        pod["spec"]["nodeName"] = node.name
+        core.create_namespaced_pod(where, pod)
+        made_in.append(where)
+
+    yield make
+    for where in made_in:
+        core.delete_namespaced_pod(identity.object_name, where, grace_period_seconds=0)
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "Deployment", "Pod"])
+def test_a_node_that_another_namespaces_router_has(
+    kind: str, labelled: Cfy, rival: Callable[[str], None], namespace: str
+) -> None:
+    rival(namespace)
+    said = refused(labelled, kind=kind)
+    assert "another router lives already" in said
+    assert f"in namespace {namespace} of deployment 'rival'" in said
+
+
+def test_the_only_other_node_is_cordoned(
+    core: client.CoreV1Api, labelled: Cfy, other_node: FakeNode, rival: Callable[[str], None]
+) -> None:
+    rival("default")
+    core.patch_node(other_node.name, {"spec": {"unschedulable": True}})
+    assert "another router lives already" in refused(labelled, kind="Deployment")
+
+
+def test_a_node_is_free_beside_a_router_that_the_scheduler_sees(
+    cluster: Cluster, node: FakeNode, rival: Callable[[str], None]
+) -> None:
+    rival("default")
+    owner = Owner(Identity("router", "quagga", "quagga_beside"), "here", frozenset(), "cfy uninstall -b")
+    selector = {"quagga-router": node.name}
+    preflight.check_router(cluster, owner, Router.parse({"node_selector": selector, "kind": "Deployment"}))
 
 
 @pytest.fixture

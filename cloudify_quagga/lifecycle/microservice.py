@@ -106,7 +106,7 @@ def stop(cluster: Cluster, owner: Owner, record: Record, say: Say) -> None:
 def remove_forgotten(cluster: Cluster, owner: Owner) -> list[Reference]:
     """Remove what earlier installs of the deployment left, and nobody holds any more; tells what that was."""
     found = [Reference.of(one) for one in in_order(_forgotten(cluster, owner))]
-    removed = [one for one in reversed(found) if cluster.delete(one, dependents_first=True)]
+    removed = [one for one in _last_first(found) if cluster.delete(one, dependents_first=True)]
     awaiting.until_gone(cluster, removed)
     return removed
 

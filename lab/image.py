@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lab import LabError, cache, packages, progress, registry
@@ -101,17 +103,24 @@ def _built(directory: Path, name: str) -> Path:
     suites = {suite(base) for base in bases(dockerfile.read_text())}
     image = cache.entry("images", key(directory), lambda into: _build(directory, name, suites, into))
     image.touch()
-    _forget_old_ones(image.parent)
+    forget(image.parent)
     return image
 
 
-def _forget_old_ones(images: Path) -> None:
+def forget(images: Path) -> None:
+    """Remove the images used longest ago, and what interrupted builds left that nobody may build again."""
     finished = [path for path in images.iterdir() if not path.name.startswith(".")]
     for old in sorted(finished, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT:]:
-        # Its name goes first, so that nobody finds half of it.
-        doomed = old.with_name(f".{old.name}.partial.old")
-        old.rename(doomed)
-        shutil.rmtree(doomed)
+        # Its name goes first, so that nobody finds half of it; another process may think of it too.
+        with suppress(FileNotFoundError):
+            old.rename(old.with_name(f".{old.name}.partial.old"))
+    for partial in images.glob(".*.partial.*"):
+        lock = images / f".{partial.name.split('.')[1]}.lock"
+        # Whoever is at work on it holds the lock.
+        with suppress(BlockingIOError), lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if partial.exists():
+                shutil.rmtree(partial)
 
 
 def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:

@@ -1,3 +1,4 @@
+import fcntl
 import hashlib
 import io
 import json
@@ -117,3 +118,22 @@ def test_the_pause_image_is_whole_and_always_the_same(tmp_path: Path) -> None:
         program = tar.extractfile("bin/busybox")
         assert program is not None
         assert program.read() == b"busybox"
+
+
+def test_only_what_nobody_is_building_any_more_is_forgotten(tmp_path: Path) -> None:
+    for name in (".aa.partial.x", ".bb.partial.y", "cc"):
+        (tmp_path / name).mkdir()
+    with (tmp_path / ".bb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        image.forget(tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {".bb.partial.y", "cc"}
+
+
+def test_the_images_used_last_are_kept(tmp_path: Path) -> None:
+    for age in range(image.KEPT + 2):
+        (tmp_path / f"image{age}").mkdir()
+        os.utime(tmp_path / f"image{age}", (1000 - age, 1000 - age))
+    image.forget(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        f"image{age}" for age in range(image.KEPT)
+    ]

@@ -56,6 +56,8 @@ class Record:
 
 def check(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], namespace: str, say: Say) -> None:
     """Refuse what would fail, or would take something from somebody, while nothing has been changed yet."""
+    # Also where there is nothing to judge yet: the cluster has to answer, and to know us.
+    cluster.version()
     wanted = placed(cluster, manifests, namespace)
     require(cluster, _rights(cluster, wanted))
     missing: list[str] = []
@@ -282,12 +284,16 @@ def _forgotten(cluster: Cluster, owner: Owner) -> Iterator[Manifest]:
     Whoever may not list a kind could not have made any of it either.
     """
     selector = {DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
+    seen: set[str] = set()
     for api_version, kind in cluster.kinds():
         try:
             found = cluster.find(api_version, kind, selector=selector)
         except (NotPermitted, Absent):
             continue
-        yield from (one for one in found if _is_forgotten(owner, one))
+        # Some kinds are served in two groups.
+        fresh = [one for one in found if one["metadata"]["uid"] not in seen]
+        seen |= {one["metadata"]["uid"] for one in fresh}
+        yield from (one for one in fresh if _is_forgotten(owner, one))
 
 
 def _is_forgotten(owner: Owner, found: Manifest) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -36,26 +37,60 @@ def from_text(text: str, place: str, shown: str, context: str | None) -> dict[st
         raise Refused(place, shown, f"does not parse as YAML{_line(error)}; a kubeconfig is needed") from None
     if not isinstance(config, dict) or not isinstance(config.get("contexts"), list):
         raise Refused(place, shown, "is no kubeconfig: it has no list of contexts")
-    _check_context(config, place, shown, context)
+    chosen = _context(config, place, shown, context)
+    _check_server(_described(config, "cluster", chosen, place, shown), chosen, place, shown)
+    # None is what a plain http server in front of the API wants; a name that leads nowhere is a mistake.
+    if chosen.get("user"):
+        _described(config, "user", chosen, place, shown)
     return config
 
 
-def _check_context(config: Mapping[str, Any], place: str, shown: str, context: str | None) -> None:
-    named = {entry["name"]: entry.get("context") for entry in config["contexts"] if _is_named(entry)}
+def _context(config: Mapping[str, Any], place: str, shown: str, wanted: str | None) -> dict[str, Any]:
+    named = _named(config["contexts"], "context")
     known = ", ".join(named) or "none"
-    if context is not None and context not in named:
-        raise Refused("client_config.context", context, f"is no context of {shown}, which has {known}")
-    wanted = context or config.get("current-context")
-    if wanted not in named:
+    if wanted is not None and wanted not in named:
+        raise Refused("client_config.context", wanted, f"is no context of {shown}, which has {known}")
+    name = wanted or config.get("current-context")
+    if not isinstance(name, str) or name not in named:
         raise Refused(place, shown, f"has no usable current-context; name one of its contexts ({known})")
-    cluster = (named[wanted] or {}).get("cluster")
-    clusters = [entry["name"] for entry in config.get("clusters") or [] if _is_named(entry)]
-    if cluster not in clusters:
-        raise Refused(place, shown, f"does not describe the cluster {cluster!r} of its context {wanted!r}")
+    return {**named[name], "name": name}
 
 
-def _is_named(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("name"), str)
+def _described(
+    config: Mapping[str, Any], kind: str, context: Mapping[str, Any], place: str, shown: str
+) -> dict[str, Any]:
+    """What the kubeconfig says of its context's cluster or user."""
+    name = context.get(kind)
+    known = _named(config.get(f"{kind}s"), kind)
+    if not isinstance(name, str) or name not in known:
+        right = f"does not describe the {kind} {name!r} of its context {context['name']!r}"
+        raise Refused(place, shown, right)
+    return known[name]
+
+
+def _check_server(cluster: Mapping[str, Any], context: Mapping[str, Any], place: str, shown: str) -> None:
+    server = cluster.get("server")
+    if not isinstance(server, str) or not _is_url(server):
+        right = f"gives the cluster {context['cluster']!r} the server {server!r}; a URL with a host is needed"
+        raise Refused(place, shown, right)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+def _named(entries: object, kind: str) -> dict[str, dict[str, Any]]:
+    """The well-formed entries of a list of ``{name: N, KIND: {...}}``, by name."""
+    found = {}
+    for entry in entries if isinstance(entries, list) else []:
+        described = entry.get(kind) if isinstance(entry, dict) else None
+        if isinstance(described, dict) and isinstance(entry.get("name"), str):
+            found[entry["name"]] = described
+    return found
 
 
 def _line(error: yaml.YAMLError) -> str:

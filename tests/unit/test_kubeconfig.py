@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudify_quagga import kubeconfig
 from cloudify_quagga.errors import Refused
@@ -16,6 +19,11 @@ GOOD = {
     "clusters": [{"name": "lab", "cluster": {"server": "https://127.0.0.1:6443"}}],
     "users": [{"name": "admin", "user": {"token": "sesame"}}],
 }
+
+
+def at(server: object) -> dict[str, object]:
+    """The good one with another server."""
+    return {**GOOD, "clusters": [{"name": "lab", "cluster": {"server": server}}]}
 
 
 def refusal(config: object, context: str | None = None) -> str:
@@ -39,7 +47,17 @@ def test_a_good_one(context: str | None) -> None:
         ({**GOOD, "contexts": None}, "this text is no kubeconfig"),
         ({**GOOD, "current-context": ""}, "has no usable current-context; name one of its contexts (lab)"),
         ({**GOOD, "clusters": []}, "does not describe the cluster 'lab' of its context 'lab'"),
-        ({**GOOD, "contexts": [{"name": "lab"}]}, "does not describe the cluster None"),
+        ({**GOOD, "clusters": 5}, "does not describe the cluster 'lab' of its context 'lab'"),
+        ({**GOOD, "clusters": [{"name": "lab"}]}, "does not describe the cluster 'lab' of its context 'lab'"),
+        ({**GOOD, "contexts": [{"name": "lab"}]}, "has no usable current-context; name one of its contexts"),
+        ({**GOOD, "contexts": [{"name": "lab", "context": 3}]}, "has no usable current-context"),
+        ({**GOOD, "contexts": [{"name": "lab", "context": {}}]}, "does not describe the cluster None"),
+        ({**GOOD, "current-context": ["lab"]}, "has no usable current-context"),
+        ({**GOOD, "users": []}, "does not describe the user 'admin' of its context 'lab'"),
+        ({**GOOD, "users": [{"name": "admin", "user": None}]}, "does not describe the user 'admin'"),
+        (at(None), "gives the cluster 'lab' the server None; a URL with a host is needed"),
+        (at("foo:bar"), "the server 'foo:bar'; a URL"),
+        (at("https://[x"), "the server 'https://[x'; a URL"),
     ],
 )
 def test_a_bad_one(config: object, sentence: str) -> None:
@@ -60,3 +78,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Refused, match="cannot be read"):
         kubeconfig.from_file(binary, "client_config", None)
+
+
+def test_nobody_may_be_named() -> None:
+    config = {**GOOD, "contexts": [{"name": "lab", "context": {"cluster": "lab"}}], "users": []}
+    assert kubeconfig.from_text(yaml.safe_dump(config), "client_config", "this text", None) == config
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(part=st.sampled_from(sorted(GOOD)), value=JSON)
+def test_any_part_of_any_shape_is_refused_or_good(part: str, value: object) -> None:
+    # Anything but a refusal would be a traceback in the author's log.
+    with suppress(Refused):
+        kubeconfig.from_text(yaml.safe_dump({**GOOD, part: value}), "client_config", "this text", None)

@@ -18,6 +18,7 @@ STOP_SECONDS = 60.0
 # A pod that cannot start is given this long to think better of it.
 STUCK_SECONDS = 20.0
 STEP_SECONDS = 2.0
+STEADY_SECONDS = 2.0
 _POLL_SECONDS = 0.25
 _PODS_TOLD = 2
 
@@ -33,8 +34,11 @@ class _Late:
 
 def until_settled(cluster: Cluster, references: Sequence[Reference]) -> None:
     """Wait until all of them are as they should be; one that never will be is Failed, a long wait Waiting."""
-    began = time.monotonic()
-    while late := _late(cluster, references):
+    began = steady_since = time.monotonic()
+    while (late := _late(cluster, references)) or _may_yet_fall(references, steady_since):
+        if not late:
+            time.sleep(_POLL_SECONDS)
+            continue
         for one in late:
             _fail_where_over(cluster, one)
         stuck = any(pods.obstacle(pod) for one in late for pod in one.pods)
@@ -42,6 +46,14 @@ def until_settled(cluster: Cluster, references: Sequence[Reference]) -> None:
         if left <= 0:
             raise Waiting("; ".join(_told(cluster, one) for one in late))
         _await_change(cluster, late[0].manifest, min(left, STEP_SECONDS))
+        steady_since = time.monotonic()
+
+
+def _may_yet_fall(references: Iterable[Reference], steady_since: float) -> bool:
+    """A container that ends as soon as it begins counts as ready in between, unless it has a probe."""
+    if not any(settled.is_workload(one.api_version, one.kind) for one in references):
+        return False
+    return time.monotonic() - steady_since < STEADY_SECONDS
 
 
 def until_gone(cluster: Cluster, references: Iterable[Reference]) -> None:
@@ -82,7 +94,7 @@ def _unready_pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
     if manifest["kind"] == "Pod":
         return [manifest]
     selector = _selector(manifest)
-    if not selector or not settled.is_workload(manifest):
+    if not selector or not settled.is_workload(manifest["apiVersion"], manifest["kind"]):
         return []
     found = cluster.find("v1", "Pod", manifest["metadata"]["namespace"], selector)
     return [pod for pod in found if not pods.is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]

@@ -170,16 +170,18 @@ def _defined(manifests: Iterable[Manifest]) -> Iterator[tuple[tuple[str, str], b
 
 def _rights(cluster: Cluster, manifests: Sequence[Manifest]) -> Iterator[Right]:
     """Every verb and resource that the objects' whole life will need."""
-    kinds = {(one["apiVersion"], one["kind"], one["metadata"].get("namespace")): one for one in manifests}
-    for (api_version, kind, namespace), manifest in kinds.items():
+    found = ((one["apiVersion"], one["kind"], one["metadata"].get("namespace")) for one in manifests)
+    kinds = list(dict.fromkeys(found))
+    for api_version, kind, namespace in kinds:
         if not _is_known(cluster, api_version, kind):
             continue
         for verb in _CHANGING:
             yield Right(verb, api_version, kind, namespace)
-        if settled.is_workload(manifest):
+        if settled.is_awaited(api_version, kind):
             yield Right("list", api_version, kind, namespace)
             yield Right("watch", api_version, kind, namespace)
-    for namespace in {one["metadata"].get("namespace") for one in manifests if settled.is_workload(one)}:
+    with_pods = [namespace for *kind, namespace in kinds if settled.is_workload(*kind)]
+    for namespace in dict.fromkeys(with_pods):
         yield Right("list", "v1", "Pod", namespace)
         yield Right("get", "v1", "Pod", namespace, "log")
         yield Right("list", "v1", "Event", namespace)
@@ -259,8 +261,8 @@ def _is_furnishing(cluster: Cluster, owner: Owner, manifest: Manifest) -> bool:
 
 
 def _remove(cluster: Cluster, owner: Owner, objects: Sequence[Reference], say: Say) -> None:
-    """Kind by kind, so that what runs is gone before what it needs goes."""
-    for _, stage in groupby(_last_first(objects), key=lambda one: (one.api_version, one.kind)):
+    """Kind by kind, so that what runs (all of it at once) is gone before what it needs goes."""
+    for _, stage in groupby(_last_first(objects), key=_stage):
         going = []
         for reference in stage:
             why = holding.let_go(cluster, owner, reference)
@@ -269,6 +271,12 @@ def _remove(cluster: Cluster, owner: Owner, objects: Sequence[Reference], say: S
             else:
                 going.append(reference)
         awaiting.until_gone(cluster, going)
+
+
+def _stage(reference: Reference) -> tuple[str, str]:
+    if settled.is_workload(reference.api_version, reference.kind):
+        return "", ""
+    return reference.api_version, reference.kind
 
 
 def _last_first(objects: Sequence[Reference]) -> list[Reference]:

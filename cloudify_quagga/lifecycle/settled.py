@@ -44,9 +44,14 @@ def complaint(manifest: Manifest) -> str | None:
     return _reason(manifest, "ReplicaFailure", "True")
 
 
-def is_workload(manifest: Manifest) -> bool:
+def is_awaited(api_version: str, kind: str) -> bool:
+    """Whether there is something to wait for."""
+    return (_group(api_version), kind) in _JUDGES
+
+
+def is_workload(api_version: str, kind: str) -> bool:
     """Whether it is a pod, or something that makes pods and says how they are."""
-    return _kind(manifest) in _JUDGES and _kind(manifest)[0] in ("", "apps", "batch")
+    return is_awaited(api_version, kind) and _group(api_version) in ("", "apps", "batch")
 
 
 def _deployment(manifest: Manifest, status: Mapping[str, Any]) -> str | None:
@@ -141,8 +146,12 @@ def _is_outdated(manifest: Manifest) -> bool:
 
 
 def _kind(manifest: Manifest) -> tuple[str, str]:
-    group, slash, _ = manifest["apiVersion"].partition("/")
-    return (group if slash else ""), manifest["kind"]
+    return _group(manifest["apiVersion"]), manifest["kind"]
+
+
+def _group(api_version: str) -> str:
+    group, slash, _ = api_version.partition("/")
+    return group if slash else ""
 
 
 _WORDS = {

@@ -109,7 +109,7 @@ class SharedCluster(SmallCluster):
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("START_SECONDS", "STOP_SECONDS", "STEP_SECONDS", "_POLL_SECONDS"):
+    for name in ("START_SECONDS", "STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
         monkeypatch.setattr(awaiting, name, 0.02)
 
 

@@ -149,8 +149,16 @@ def test_what_a_controller_complains_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_one"),
-    [("Pod", True), ("Job", True), ("StatefulSet", True), ("Service", False), ("APIService", False)],
+    ("api_version", "kind", "is_one"),
+    [
+        ("v1", "Pod", True),
+        ("batch/v1", "Job", True),
+        ("apps/v1", "StatefulSet", True),
+        ("v1", "Service", False),
+        ("apiregistration.k8s.io/v1", "APIService", False),
+        # Of somebody else who likes the name.
+        ("shop.example/v1", "Deployment", False),
+    ],
 )
-def test_what_has_pods(kind: str, is_one: bool) -> None:
-    assert settled.is_workload(seen(kind)) is is_one
+def test_what_has_pods(api_version: str, kind: str, is_one: bool) -> None:
+    assert settled.is_workload(api_version, kind) is is_one

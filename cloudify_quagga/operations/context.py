@@ -39,6 +39,14 @@ def properties(ctx: Context) -> Mapping[str, Any]:
     return evaluated
 
 
+def inputs_of(ctx: Context, operation: str) -> Mapping[str, Any]:
+    """What the blueprint gives another operation of this node, functions evaluated."""
+    operations = ctx._endpoint.get_node(ctx.node.id)["operations"]
+    inputs = (operations.get(operation) or {}).get("inputs") or {}
+    evaluated: dict[str, Any] = ctx._endpoint.evaluate_functions(inputs)
+    return evaluated
+
+
 def local_storage(ctx: Context) -> Any | None:  # noqa: ANN401
     """Where the local profile keeps its deployments; None on a manager."""
     # There is no public way to it.

@@ -19,12 +19,13 @@ from cloudify_quagga.operations.context import Context
 from cloudify_quagga.operations.door import mapped
 
 RECORD = "labeled_node"
+START = "cloudify.interfaces.lifecycle.start"
 
 
 @mapped
 def validate_creation(ctx: Context, **_: object) -> None:
     """Refuse what would fail or do harm, before anything is changed."""
-    wanted = _wanted(ctx)
+    wanted = _wanted(ctx, context.inputs_of(ctx, START).get("labels"))
     try:
         with context.connection(ctx) as cluster:
             preflight.check_labels(cluster, context.owner(ctx), wanted.node, wanted.labels)

@@ -34,8 +34,8 @@ demo-down:
 	@if [ -x $(PY) ]; then $(PY) -m demo down; else echo 'Nothing to undo: make demo has not run here.'; fi
 
 lint: $(READY) $(TOOLS)
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
+	.venv/bin/ruff check --no-cache .
+	.venv/bin/ruff format --no-cache --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m packing.lint

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from lab.hosts import run
 
+from lab.hosts import run
 from tests.lab import processes, routing
 from tests.lab.conftest import Cfy, until
 

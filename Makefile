@@ -7,7 +7,7 @@ TOOLS := .venv-tools/.ready
 .PHONY: help demo demo-down test unit lint cfy-lint wagon bundle lab-down clean
 
 help:
-	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; about 9 minutes the first time)'
+	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
 	@echo 'make demo-down   takes all of it back'
 	@echo 'make test        every test, on the real thing                        (root)'
 	@echo 'make unit        the tests that need no cluster                       (seconds)'

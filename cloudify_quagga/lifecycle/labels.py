@@ -54,11 +54,20 @@ class Holder:
 def holders(node: Manifest) -> list[Holder]:
     """Everybody of ours who holds labels of this node."""
     annotations: Mapping[str, str] = node["metadata"].get("annotations") or {}
-    told = [json.loads(text) for key, text in annotations.items() if key.startswith(_HOLDER)]
-    return [
-        Holder(Marks(one["deployment"], one["node"], one["instance"], one["origin"]), one["manager"])
-        for one in told
-    ]
+    told = [_told(text) for key, text in annotations.items() if key.startswith(_HOLDER)]
+    return [holder for holder in told if holder]
+
+
+def _told(text: str) -> Holder | None:
+    """The holder that an annotation names; None where somebody wrote something else into it."""
+    try:
+        one = json.loads(text)
+    except ValueError:
+        return None
+    keys = ("deployment", "node", "instance", "origin", "manager")
+    if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in keys):
+        return None
+    return Holder(Marks(one["deployment"], one["node"], one["instance"], one["origin"]), one["manager"])
 
 
 def forgotten(cluster: Cluster, owner: Owner) -> list[tuple[str, Holder]]:

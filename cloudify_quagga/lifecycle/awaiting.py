@@ -63,6 +63,8 @@ def until_gone(cluster: Cluster, references: Iterable[Reference]) -> None:
     while left:
         if time.monotonic() > deadline:
             raise Waiting("; ".join(_still_there(cluster, *one) for one in left.items()))
+        for one in left.values():
+            _let_go_of_what_never_ran(cluster, one)
         time.sleep(_POLL_SECONDS)
         now = _seen(cluster, left)
         # Another of the same name is somebody else's.
@@ -91,13 +93,26 @@ def _late(cluster: Cluster, references: Iterable[Reference]) -> list[_Late]:
 
 
 def _unready_pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
+    found = _pods(cluster, manifest)
+    if manifest["kind"] == "Pod":
+        return found
+    return [pod for pod in found if not pods.is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+
+
+def _let_go_of_what_never_ran(cluster: Cluster, manifest: Manifest) -> None:
+    for pod in filter(pods.never_ran, _pods(cluster, manifest)):
+        if cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
+            cluster.delete(Reference.of(pod), at_once=True)
+
+
+def _pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
+    """The pod itself, or those of a workload."""
+    if not settled.is_workload(manifest["apiVersion"], manifest["kind"]):
+        return []
     if manifest["kind"] == "Pod":
         return [manifest]
     selector = _selector(manifest)
-    if not selector or not settled.is_workload(manifest["apiVersion"], manifest["kind"]):
-        return []
-    found = cluster.find("v1", "Pod", manifest["metadata"]["namespace"], selector)
-    return [pod for pod in found if not pods.is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+    return cluster.find("v1", "Pod", manifest["metadata"]["namespace"], selector) if selector else []
 
 
 def _selector(workload: Manifest) -> Mapping[str, str]:

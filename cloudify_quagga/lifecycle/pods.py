@@ -57,6 +57,18 @@ def is_over(pod: Manifest) -> bool:
     return "terminated" in state or waiting.get("reason") in _WITHOUT_IMAGE
 
 
+def never_ran(pod: Manifest) -> bool:
+    """It is being deleted, nothing of it runs, and some image of it was never to be had.
+
+    A kubelet that waits for a registry lets go of such a pod only after a minute and more.
+    """
+    if not pod["metadata"].get("deletionTimestamp"):
+        return False
+    states = [one.get("state") or {} for one in _containers(pod)]
+    reasons = {(state.get("waiting") or {}).get("reason") for state in states}
+    return not any("running" in state for state in states) and bool(reasons & {*_WITHOUT_IMAGE})
+
+
 def last_words(pod: Manifest) -> str | None:
     """The termination message of the container's latest end; None where it never ended."""
     status = _container(pod)
@@ -118,11 +130,14 @@ def container(pod: Manifest) -> str | None:
 
 
 def _container(pod: Manifest) -> dict[str, Any]:
-    """The first container that is not as it should be, else the first."""
+    """The first container that is not as it should be, else the last, which is no init container."""
+    every = _containers(pod)
+    return next((one for one in every if _is_in_trouble(one)), every[-1] if every else {})
+
+
+def _containers(pod: Manifest) -> list[dict[str, Any]]:
     status = pod.get("status") or {}
-    own: list[dict[str, Any]] = status.get("containerStatuses") or []
-    every = [*(status.get("initContainerStatuses") or []), *own]
-    return next((one for one in every if _is_in_trouble(one)), own[0] if own else {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _is_in_trouble(status: dict[str, Any]) -> bool:

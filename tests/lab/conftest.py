@@ -79,12 +79,13 @@ class Cfy:
         return self.install_file(PROJECT / "blueprints" / name / "local.yaml", name, check=check, **inputs)
 
     def install_file(
-        self, blueprint: Path, name: str, *, check: bool = True, **inputs: Any
+        self, blueprint: Path, name: str, *, check: bool = True, retries: int | None = None, **inputs: Any
     ) -> subprocess.CompletedProcess[str]:
         """Install any blueprint as the deployment NAME."""
         if name not in self._installed:
             self._installed.append(name)
-        return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), check=check)
+        options = [] if retries is None else ["--task-retries", str(retries)]
+        return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), *options, check=check)
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
         """Uninstall the deployment NAME."""

@@ -120,3 +120,46 @@ def test_a_pod_without_status_says_nothing() -> None:
     assert not pods.is_ready(bare)
     assert not pods.has_ended(bare)
     assert not pods.has_log(bare)
+
+
+WITHOUT_IMAGE = {"waiting": {"reason": "ImagePullBackOff"}}
+
+
+@pytest.mark.parametrize(
+    ("states", "never"),
+    [
+        pytest.param([WITHOUT_IMAGE], True, id="no image"),
+        pytest.param([ended(), WITHOUT_IMAGE], True, id="one has ended, the other has no image"),
+        pytest.param([WITHOUT_IMAGE, RUNNING], False, id="the other runs"),
+        pytest.param([ended()], False, id="it ran"),
+        pytest.param([{"waiting": {"reason": "ContainerCreating"}}], False, id="it may yet run"),
+        pytest.param([], False, id="nobody knows"),
+    ],
+)
+def test_what_a_kubelet_need_not_be_waited_for(states: list[dict[str, Any]], never: bool) -> None:
+    going = pod(containerStatuses=[{"state": one} for one in states])
+    assert pods.never_ran(going) is False
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert pods.never_ran(going) is never
+
+
+@pytest.mark.parametrize(
+    ("init", "own", "told"),
+    [
+        pytest.param([ended()], [{**RUNNING}], "own-0", id="all is well"),
+        pytest.param([WITHOUT_IMAGE], [{"waiting": {"reason": "PodInitializing"}}], "init-0", id="before it"),
+        pytest.param([ended()], [RUNNING, ended(code=3)], "own-1", id="the second has ended"),
+        pytest.param([], [], None, id="not yet"),
+    ],
+)
+def test_the_container_that_is_told_of_is_the_one_in_trouble(
+    init: list[dict[str, Any]], own: list[dict[str, Any]], told: str | None
+) -> None:
+    def statuses(name: str, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"name": f"{name}-{index}", "state": one, "ready": "running" in one}
+            for index, one in enumerate(states)
+        ]
+
+    many = pod(initContainerStatuses=statuses("init", init), containerStatuses=statuses("own", own))
+    assert pods.container(many) == told

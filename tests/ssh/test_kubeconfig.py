@@ -149,7 +149,7 @@ def test_one_context_is_all_that_is_taken(settings: Ssh, api: Api, master: Maste
             {"users": [{"name": "admin", "user": {"client-key": "gone"}}]},
             "refers to gone, which cannot be read",
         ),
-        ({"clusters": [{"name": "here", "cluster": {"server": "here:8080"}}]}, "which is no URL"),
+        ({"clusters": [{"name": "here", "cluster": {"server": "here:8080"}}]}, "a URL with a host is needed"),
     ],
 )
 def test_what_is_wrong_with_it_is_said(

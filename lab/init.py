@@ -104,9 +104,9 @@ class _Daemons:
             if "arguments" in program:
                 self._ending.add(pid)
                 os.kill(pid, signal.SIGTERM)
-        while self._stopped:
-            program = self._stopped.pop()
-            self._running[_start(program)] = program
+        stopped, self._stopped = self._stopped, []
+        for program in stopped:
+            self._start_again(program)
 
     def bury(self, pid: int, status: int) -> None:
         """Go on after a process has ended, or end with it."""
@@ -116,12 +116,18 @@ class _Daemons:
         if pid in self._ending:
             self._ending.remove(pid)
             # From now on it may fail by itself: somebody has changed its arguments.
-            again = program | {"restarted": True}
-            self._running[_start(again)] = again
+            self._start_again(program | {"restarted": True})
         elif program.get("restarted"):
             self._stopped.append(program)
         else:
             sys.exit(f"{program['argv'][0]} ended with {status}, having said:\n{_last_lines(program)}")
+
+    def _start_again(self, program: dict[str, Any]) -> None:
+        try:
+            self._running[_start(program)] = program
+        except OSError as error:
+            print(f"{program['argv'][0]} does not start: {error}", flush=True)
+            self._stopped.append(program)
 
 
 def _start(program: dict[str, Any]) -> int:

@@ -80,6 +80,8 @@ def up() -> None:
     whole = {
         **furniture,
         "hostname": network.CONTROL,
+        # Nothing here makes control groups.
+        "cgroup_root": "",
         # Not that of the host itself: `run` enters the control host without the master's mounts.
         "pid_file": str(hosts.pid_file(NAME)),
         "keep": [str(lab.cache), str(lab.directory)],

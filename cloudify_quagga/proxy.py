@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,40 +12,115 @@ from cloudify.workflows.local import load_env
 from cloudify_rest_client.exceptions import CloudifyClientError
 from cloudify_rest_client.executions import Execution
 
-from cloudify_quagga.errors import NotPermitted, QuaggaError, Refused, Unavailable, Waiting
+from cloudify_quagga.errors import (
+    Conflict,
+    NotPermitted,
+    PermanentError,
+    QuaggaError,
+    Refused,
+    Unavailable,
+    Waiting,
+)
 from cloudify_quagga.model.given import Given
 
+INPUTS = "proxy_deployment_inputs"
+CAPABILITIES = "capabilities"
+# One wait occupies a worker of the orchestrator, which asks again afterwards.
+WAIT_SECONDS = 45.0
+POLL_SECONDS = 2.0
+TIMEOUT_SECONDS = 30
+_LONGEST = 24 * 3600
 _NOT_PERMITTED = (401, 403)
 _NOT_FOUND = 404
+_CONFLICT = 409
+_REFUSING = range(400, 500)
+_INSTALLED = "active"
 _RETRY_SECONDS = 5.0
+_ERROR_LENGTH = 400
+_PROPERTIES = {"output": "inherit_outputs", "capability": "inherit_capabilities"}
+# Where the proxy itself keeps what it remembers; outputs land beside it, under their own names.
+_TAKEN = (INPUTS, CAPABILITIES, "deployment_proxy")
 
 
 @dataclass(frozen=True)
 class Inheritance:
-    """Which outputs of which deployment are wanted."""
+    """What of which deployment is wanted, and for how long it is waited for.
+
+    :param deployment: empty where only the inputs of operations name one.
+    """
 
     deployment: str
-    outputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    inputs: bool = False
+    timeout: int = TIMEOUT_SECONDS
 
     @classmethod
-    def parse(cls, properties: Mapping[str, Any]) -> Inheritance:
-        """From the properties of a DeploymentProxy."""
-        deployment = Given("deployment_id", properties.get("deployment_id"))
-        if deployment.empty:
-            raise deployment.refused("names no deployment; the id of one is needed")
-        names = Given("inherit_outputs", properties.get("inherit_outputs") or [])
-        outputs = tuple(one.text("an output's name") for one in names.elements("output names"))
-        return cls(deployment.text("a deployment's id"), outputs)
+    def parse(cls, properties: Mapping[str, Any], deployment: object = None) -> Inheritance:
+        """From the properties of a DeploymentProxy.
+
+        :param deployment: as it was given to an operation; wins over the property.
+        """
+        given = Given("inputs.deployment_id", deployment)
+        if given.empty:
+            given = Given("deployment_id", properties.get("deployment_id"))
+        inputs = Given("inherit_inputs", properties.get("inherit_inputs"))
+        timeout = Given("timeout", properties.get("timeout"))
+        return cls(
+            "" if given.empty else given.text("a deployment's id"),
+            _names(properties, "inherit_outputs", _TAKEN),
+            _names(properties, "inherit_capabilities"),
+            not inputs.empty and inputs.flag(),
+            TIMEOUT_SECONDS if timeout.empty else timeout.whole_number(0, _LONGEST),
+        )
+
+    def named(self) -> Inheritance:
+        """The same, refused if it names no deployment."""
+        if not self.deployment:
+            raise Refused(
+                "deployment_id", "", "names no deployment; the id of one is needed, here or in the operation"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a deployment is installed, and what the last thing done to it came to.
+
+    :param story: what is the case, as the end of "deployment ID ...".
+    :param failed: it will not become installed by itself.
+    """
+
+    installed: bool
+    story: str
+    failed: bool = False
 
 
 class Deployments(Protocol):
-    """Where deployments are kept."""
+    """Where deployments are kept; each of these raises Refused where there is no such deployment."""
+
+    def standing(self, deployment: str) -> Standing:
+        """Whether it is installed."""
+
+    def declared(self, deployment: str) -> Declared:
+        """The names of its outputs and capabilities, whatever their values."""
 
     def outputs(self, deployment: str) -> Mapping[str, Any]:
-        """The deployment's outputs as they are now; raises Refused where there is no such deployment."""
+        """Its outputs as they are now."""
 
-    def is_busy(self, deployment: str) -> bool:
-        """Whether something is being done to it just now, so that an output may still come."""
+    def capabilities(self, deployment: str) -> Mapping[str, Any]:
+        """Its capabilities as they are now."""
+
+    def inputs(self, deployment: str) -> Mapping[str, Any]:
+        """Its inputs."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a deployment offers."""
+
+    outputs: frozenset[str]
+    capabilities: frozenset[str]
 
 
 class LocalDeployments:
@@ -52,17 +129,38 @@ class LocalDeployments:
     def __init__(self, storage: Any) -> None:  # noqa: ANN401
         self._storage = storage
 
+    def standing(self, deployment: str) -> Standing:
+        """As the executions tell that the profile keeps."""
+        return standing(self._environment(deployment).storage.get_executions(), active=False)
+
+    def declared(self, deployment: str) -> Declared:
+        """As its blueprint says."""
+        plan = self._environment(deployment).plan
+        return Declared(frozenset(plan.get("outputs") or {}), frozenset(plan.get("capabilities") or {}))
+
     def outputs(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated as `cfy deployments outputs -b` does."""
+        outputs: Mapping[str, Any] = self._environment(deployment).outputs()
+        return outputs
+
+    def capabilities(self, deployment: str) -> Mapping[str, Any]:
+        """Evaluated like outputs."""
+        environment = self._environment(deployment)
+        defined = environment.plan.get("capabilities") or {}
+        values = {name: one.get("value") for name, one in defined.items()}
+        evaluated: Mapping[str, Any] = environment.evaluate_functions(values, {})
+        return evaluated
+
+    def inputs(self, deployment: str) -> Mapping[str, Any]:
+        """With the defaults of its blueprint."""
+        inputs: Mapping[str, Any] = self._environment(deployment).plan.get("inputs") or {}
+        return inputs
+
+    def _environment(self, deployment: str) -> Any:  # noqa: ANN401
         environment = load_env(deployment, self._storage)
         if environment is None:
             raise _unknown(deployment, self._storage.blueprint_ids(), "this local profile")
-        outputs: Mapping[str, Any] = environment.outputs()
-        return outputs
-
-    def is_busy(self, deployment: str) -> bool:
-        """Nobody else works in a local profile."""
-        return False
+        return environment
 
 
 class ManagerDeployments:
@@ -71,48 +169,198 @@ class ManagerDeployments:
     def __init__(self, client: Any) -> None:  # noqa: ANN401
         self._client = client
 
+    def standing(self, deployment: str) -> Standing:
+        """As its executions tell; where they were deleted, as the manager remembers."""
+        with self._asked("tell the state of", deployment):
+            one = self._client.deployments.get(deployment)
+            listed = self._client.executions.list(
+                deployment_id=deployment, sort="created_at", is_descending=True
+            )
+        return standing(reversed(list(listed)), active=one.installation_status == _INSTALLED)
+
+    def declared(self, deployment: str) -> Declared:
+        """As its blueprint says."""
+        with self._asked("tell the definition of", deployment):
+            one = self._client.deployments.get(deployment)
+        return Declared(frozenset(one.outputs or {}), frozenset(one.capabilities or {}))
+
     def outputs(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated by the manager."""
-        try:
+        with self._asked("tell the outputs of", deployment):
             outputs: Mapping[str, Any] = self._client.deployments.outputs.get(deployment).outputs
-        except CloudifyClientError as error:
-            raise self._named(error, deployment) from error
         return outputs
 
-    def is_busy(self, deployment: str) -> bool:
-        """Whether an execution of it has not ended yet."""
-        executions = self._client.executions.list(deployment_id=deployment, _include=["status"])
-        return any(one["status"] not in Execution.END_STATES for one in executions)
+    def capabilities(self, deployment: str) -> Mapping[str, Any]:
+        """Evaluated by the manager."""
+        with self._asked("tell the capabilities of", deployment):
+            told: Mapping[str, Any] = self._client.deployments.capabilities.get(deployment).capabilities
+        return told
 
-    def _named(self, error: CloudifyClientError, deployment: str) -> QuaggaError:
+    def inputs(self, deployment: str) -> Mapping[str, Any]:
+        """As they were given, or defaulted."""
+        with self._asked("tell the inputs of", deployment):
+            inputs: Mapping[str, Any] = self._client.deployments.get(deployment).inputs or {}
+        return inputs
+
+    def depend(self, dependent: str, instance: str, deployment: str) -> None:
+        """Have the manager know that a node instance needs the deployment, so that it is not uninstalled."""
+        with suppress(Conflict), self._asked("note that somebody needs", deployment):
+            self._client.inter_deployment_dependencies.create(_creator(instance), dependent, deployment)
+
+    def depend_no_more(self, dependent: str, instance: str, deployment: str) -> None:
+        """Take that back."""
+        with suppress(Unknown), self._asked("forget that somebody needs", deployment):
+            self._client.inter_deployment_dependencies.delete(_creator(instance), dependent, deployment)
+
+    @contextmanager
+    def _asked(self, what: str, deployment: str) -> Iterator[None]:
+        """Every failure of the manager to answer, named by its remedy."""
+        try:
+            yield
+        except CloudifyClientError as error:
+            raise self._named(error, what, deployment) from error
+        except OSError as error:
+            # The client's own library raises such where nobody answers.
+            raise Unavailable(f"the manager cannot be asked to {what} {deployment!r}: {error}") from error
+
+    def _named(self, error: CloudifyClientError, what: str, deployment: str) -> QuaggaError:
+        sentence = f"deployment_id: the manager does not {what} {deployment!r}: {error}"
         if error.status_code == _NOT_FOUND:
             known = (one["id"] for one in self._client.deployments.list(_include=["id"]))
             return _unknown(deployment, known, "this manager")
-        sentence = f"deployment_id: the manager does not tell the outputs of {deployment!r}: {error}"
-        return NotPermitted(sentence) if error.status_code in _NOT_PERMITTED else Unavailable(sentence)
+        if error.status_code == _CONFLICT:
+            return Conflict(sentence)
+        if error.status_code in _NOT_PERMITTED:
+            return NotPermitted(sentence)
+        return PermanentError(sentence) if error.status_code in _REFUSING else Unavailable(sentence)
+
+
+class Unknown(Refused):
+    """There is no such deployment."""
+
+
+def standing(executions: Iterable[Mapping[str, Any]], active: bool) -> Standing:
+    """What a deployment's executions, oldest first, have made of it.
+
+    Only installing and uninstalling count: what was healed or updated in vain is installed all the same.
+
+    :param active: whether it is installed as far as is known otherwise; counts where no execution tells.
+    """
+    is_what = Standing(True, "is installed") if active else Standing(False, "was never installed")
+    for execution in executions:
+        if execution.get("is_dry_run") or execution["workflow_id"] not in ("install", "uninstall"):
+            continue
+        is_what = _after(execution)
+    return is_what
+
+
+def _after(execution: Mapping[str, Any]) -> Standing:
+    workflow, status = execution["workflow_id"], execution["status"]
+    named = f"its {workflow} ({execution['id']})"
+    if status == Execution.TERMINATED:
+        return Standing(workflow == "install", f"is {workflow}ed")
+    if status == Execution.FAILED:
+        return Standing(False, f"is not installed: {named} failed: {_told(execution.get('error'))}", True)
+    if status == Execution.CANCELLED:
+        return Standing(False, f"is not installed: {named} was cancelled", True)
+    return Standing(False, f"is not installed yet: {named} is {status}")
+
+
+def _told(error: object) -> str:
+    """The end of an error, which may be a traceback, on one line."""
+    line = " ".join(str(error or "no reason given").split())
+    return line if len(line) <= _ERROR_LENGTH else f"...{line[-_ERROR_LENGTH:]}"
+
+
+def check(deployments: Deployments, wanted: Inheritance) -> None:
+    """Refuse a deployment that is not there, and what it will never have; nothing is waited for."""
+    declared = deployments.declared(wanted.deployment)
+    _check_names(wanted, "output", wanted.outputs, declared.outputs)
+    _check_names(wanted, "capability", wanted.capabilities, declared.capabilities)
+
+
+def await_installed(
+    deployments: Deployments,
+    wanted: Inheritance,
+    since: float,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return once it is installed; raise Waiting now and then, and at last what has kept it from being so.
+
+    :param since: when the waiting began, in seconds of the epoch; the orchestrator may have us begin anew.
+    """
+    turn = now() + WAIT_SECONDS
+    while True:
+        is_what = deployments.standing(wanted.deployment)
+        if is_what.installed:
+            return
+        sentence = f"deployment_id: deployment {wanted.deployment!r} {is_what.story}"
+        if is_what.failed:
+            raise PermanentError(sentence)
+        left = since + wanted.timeout - now()
+        if left <= 0:
+            raise PermanentError(f"{sentence}, and timeout: {wanted.timeout} seconds are over")
+        if now() >= turn:
+            raise Waiting(sentence, _RETRY_SECONDS)
+        sleep(min(POLL_SECONDS, left))
 
 
 def inherited(deployments: Deployments, wanted: Inheritance) -> dict[str, Any]:
-    """The outputs that were asked for; each of them has a value."""
-    outputs = deployments.outputs(wanted.deployment)
-    for index, name in enumerate(wanted.outputs):
-        _check_output(deployments, wanted.deployment, outputs, f"inherit_outputs[{index}]", name)
-    return {name: outputs[name] for name in wanted.outputs}
+    """The runtime properties that were asked for; each output and capability has a value."""
+    told: dict[str, Any] = {}
+    if wanted.outputs:
+        told |= _valued(wanted, "output", wanted.outputs, deployments.outputs(wanted.deployment))
+    if wanted.capabilities:
+        capabilities = deployments.capabilities(wanted.deployment)
+        told[CAPABILITIES] = _valued(wanted, "capability", wanted.capabilities, capabilities)
+    if wanted.inputs:
+        told[INPUTS] = dict(deployments.inputs(wanted.deployment))
+    return told
 
 
-def _check_output(
-    deployments: Deployments, deployment: str, outputs: Mapping[str, Any], path: str, name: str
-) -> None:
-    if name not in outputs:
-        known = ", ".join(sorted(outputs)) or "none"
-        raise Refused(path, name, f"is no output of deployment {deployment!r}, which has {known}")
-    if outputs[name] is not None:
-        return
-    if deployments.is_busy(deployment):
-        raise Waiting(f"output {name!r} of deployment {deployment!r} has no value yet", _RETRY_SECONDS)
-    raise Refused(path, name, f"has no value in deployment {deployment!r}; install that one first")
+def drift(recorded: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """Which of the inherited runtime properties are not what they would be now, and both values."""
+    changed = {}
+    for name in sorted({*recorded, *live}):
+        if name not in recorded or name not in live or recorded[name] != live[name]:
+            changed[name] = {"inherited": recorded.get(name), "now": live.get(name)}
+    return changed
 
 
-def _unknown(deployment: str, known: Iterable[str], where: str) -> Refused:
+def _valued(
+    wanted: Inheritance, kind: str, names: tuple[str, ...], there: Mapping[str, Any]
+) -> dict[str, Any]:
+    _check_names(wanted, kind, names, there)
+    for index, name in enumerate(names):
+        if there[name] is None:
+            right = f"has no value in deployment {wanted.deployment!r}, although that is installed"
+            raise Refused(f"{_PROPERTIES[kind]}[{index}]", name, right)
+    return {name: there[name] for name in names}
+
+
+def _check_names(wanted: Inheritance, kind: str, names: tuple[str, ...], there: Iterable[str]) -> None:
+    known = sorted(there)
+    for index, name in enumerate(names):
+        if name not in known:
+            right = (
+                f"is no {kind} of deployment {wanted.deployment!r}, which has {', '.join(known) or 'none'}"
+            )
+            raise Refused(f"{_PROPERTIES[kind]}[{index}]", name, right)
+
+
+def _names(properties: Mapping[str, Any], name: str, taken: Iterable[str] = ()) -> tuple[str, ...]:
+    given = Given(name, properties.get(name) or []).elements("names")
+    for one in given:
+        if one.text("a name") in taken:
+            raise one.refused("is a runtime property of the proxy itself; no output can have that name")
+    return tuple(one.text("a name") for one in given)
+
+
+def _creator(instance: str) -> str:
+    return f"node_instances.{instance}"
+
+
+def _unknown(deployment: str, known: Iterable[str], where: str) -> Unknown:
     others = ", ".join(sorted(known)) or "none"
-    return Refused("deployment_id", deployment, f"is no deployment of {where}, which has {others}")
+    return Unknown("deployment_id", deployment, f"is no deployment of {where}, which has {others}")

@@ -2,38 +2,150 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from typing import Any
+
 from cloudify.manager import get_rest_client
 
 from cloudify_quagga import proxy
+from cloudify_quagga.errors import PermanentError
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
 from cloudify_quagga.operations.door import mapped
 
+# What is remembered: of which deployment, what of it, and since when it is waited for.
+RECORD = "deployment_proxy"
+
 
 @mapped
 def validate_creation(ctx: Context, **_: object) -> None:
-    """Refuse a deployment or an output that is not there."""
-    _inherited(ctx)
+    """Refuse a deployment that is not there, and what it will never have."""
+    wanted = proxy.Inheritance.parse(context.properties(ctx))
+    if wanted.deployment:
+        proxy.check(_deployments(ctx), wanted)
 
 
 @mapped
-def start(ctx: Context, **_: object) -> None:
-    """Put each output into the runtime properties, under its own name."""
-    context.replace(ctx, **_inherited(ctx))
+def create(ctx: Context, deployment_id: object = None, **_: object) -> None:
+    """Have a manager know that we need the deployment.
+
+    :param deployment_id: in place of the property, as in 2017.
+    """
+    wanted = _wanted(ctx, deployment_id).named()
+    deployments = _deployments(ctx)
+    proxy.check(deployments, wanted)
+    _depend(ctx, deployments, wanted.deployment)
+
+
+@mapped
+def start(ctx: Context, deployment_id: object = None, **_: object) -> None:
+    """Wait until the deployment is installed, and put what is inherited into the runtime properties.
+
+    :param deployment_id: in place of the property, as in 2017.
+    """
+    _inherit(ctx, _wanted(ctx, deployment_id).named())
+
+
+@mapped
+def refresh(ctx: Context, **_: object) -> None:
+    """Put there what the deployment says now, and what the properties ask for by now."""
+    _inherit(ctx, _wanted(ctx).named())
+
+
+@mapped
+def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
+    """What the deployment says otherwise by now; nothing if all is as it was inherited."""
+    wanted = _wanted(ctx).named()
+    deployments = _deployments(ctx)
+    is_what = deployments.standing(wanted.deployment)
+    recorded, record = _inherited(ctx), _recorded(ctx)
+    if not is_what.installed:
+        return {"deployment": {"inherited": "installed", "now": is_what.story}}
+    moved = record.get("deployment") != wanted.deployment
+    changed = {"deployment_id": {"inherited": record.get("deployment"), "now": wanted.deployment}}
+    return (changed if moved else {}) | proxy.drift(recorded, proxy.inherited(deployments, wanted))
+
+
+@mapped
+def stop(ctx: Context, **_: object) -> None:
+    """Forget what was inherited."""
+    context.forget(ctx, *_inherited(ctx))
+    if _recorded(ctx):
+        context.replace(ctx, **{RECORD: {"deployment": _recorded(ctx)["deployment"]}})
 
 
 @mapped
 def delete(ctx: Context, **_: object) -> None:
-    """Forget them."""
+    """Need the deployment no more, and forget everything."""
+    deployment = _recorded(ctx).get("deployment")
+    deployments = _deployments(ctx)
+    if deployment and isinstance(deployments, proxy.ManagerDeployments):
+        deployments.depend_no_more(ctx.deployment.id, ctx.instance.id, deployment)
     context.clear(ctx)
 
 
-def _inherited(ctx: Context) -> dict[str, object]:
-    wanted = proxy.Inheritance.parse(context.properties(ctx))
+def _inherit(ctx: Context, wanted: proxy.Inheritance) -> None:
+    deployments = _deployments(ctx)
+    _depend(ctx, deployments, wanted.deployment)
+    _await(ctx, deployments, wanted)
+    told = proxy.inherited(deployments, wanted)
+    stale = set(_inherited(ctx)) - set(told)
+    context.forget(ctx, *stale)
+    context.replace(ctx, **told, **{RECORD: {"deployment": wanted.deployment, "inherited": sorted(told)}})
+
+
+def _await(ctx: Context, deployments: proxy.Deployments, wanted: proxy.Inheritance) -> None:
+    record = _recorded(ctx)
+    since = record.get("waiting_since")
+    if since is None:
+        since = time.time()
+        context.replace(ctx, **{RECORD: {**record, "waiting_since": since}})
+    try:
+        proxy.await_installed(deployments, wanted, since)
+    except PermanentError:
+        # Whoever tries again has all the time again.
+        rest = {key: value for key, value in record.items() if key != "waiting_since"}
+        context.replace(ctx, **{RECORD: rest})
+        raise
+
+
+def _depend(ctx: Context, deployments: proxy.Deployments, deployment: str) -> None:
+    """On a manager; what we needed before is let go."""
+    record = _recorded(ctx)
+    before = record.get("deployment")
+    if before is None:
+        # Before it is done: what nobody knows of cannot be taken back.
+        context.replace(ctx, **{RECORD: {**record, "deployment": deployment}})
+    if isinstance(deployments, proxy.ManagerDeployments):
+        deployments.depend(ctx.deployment.id, ctx.instance.id, deployment)
+        if before not in (None, deployment):
+            deployments.depend_no_more(ctx.deployment.id, ctx.instance.id, before)
+    if before != deployment:
+        context.replace(ctx, **{RECORD: {**record, "deployment": deployment}})
+
+
+def _wanted(ctx: Context, deployment: object = None) -> proxy.Inheritance:
+    """What the properties ask for, of the deployment that an operation was given first, if any was."""
+    return proxy.Inheritance.parse(context.properties(ctx), deployment or _given(ctx))
+
+
+def _given(ctx: Context) -> object:
+    """The deployment of an operation's input; the property is read anew each time."""
+    return None if context.properties(ctx).get("deployment_id") else _recorded(ctx).get("deployment")
+
+
+def _deployments(ctx: Context) -> proxy.LocalDeployments | proxy.ManagerDeployments:
     storage = context.local_storage(ctx)
-    deployments: proxy.Deployments
-    if storage is not None:
-        deployments = proxy.LocalDeployments(storage)
-    else:
-        deployments = proxy.ManagerDeployments(get_rest_client())
-    return proxy.inherited(deployments, wanted)
+    return proxy.ManagerDeployments(get_rest_client()) if storage is None else proxy.LocalDeployments(storage)
+
+
+def _recorded(ctx: Context) -> Mapping[str, Any]:
+    record: Mapping[str, Any] = ctx.instance.runtime_properties.get(RECORD) or {}
+    return record
+
+
+def _inherited(ctx: Context) -> dict[str, Any]:
+    """The runtime properties that were inherited, as they were."""
+    told = ctx.instance.runtime_properties
+    return {name: told[name] for name in _recorded(ctx).get("inherited", ()) if name in told}

@@ -11,7 +11,7 @@ from cloudify.exceptions import NonRecoverableError, OperationRetry, Recoverable
 
 from cloudify_quagga.errors import PermanentError, TemporaryError, Waiting
 
-Operation = Callable[..., None]
+Operation = Callable[..., Any]
 
 
 def mapped(function: Operation) -> Operation:
@@ -21,9 +21,9 @@ def mapped(function: Operation) -> Operation:
     """
 
     @functools.wraps(function)
-    def entered(ctx: Any, **inputs: object) -> None:  # noqa: ANN401
+    def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
         try:
-            function(ctx, **inputs)
+            return function(ctx, **inputs)
         except Waiting as error:
             raise OperationRetry(str(error), retry_after=error.retry_after) from error
         except TemporaryError as error:

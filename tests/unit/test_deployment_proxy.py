@@ -1,0 +1,162 @@
+"""The operations of a DeploymentProxy: what they leave in its runtime properties, and with a manager."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cloudify.exceptions import NonRecoverableError, OperationRetry
+
+from cloudify_quagga import proxy
+from cloudify_quagga.operations import deployment_proxy
+from tests.unit.stub_manager import Manager, serving
+
+INFO = {"url": "https://10.0.0.1:6443"}
+
+
+@pytest.fixture
+def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    """A stub, which get_rest_client() of an operation leads to."""
+    made = Manager()
+    made.add("cluster", kubernetes_info=INFO, node="node1")
+    made.add("other", kubernetes_info={"url": "https://10.0.0.2:6443"})
+    made.ran("cluster", "install", "terminated")
+    made.ran("other", "install", "terminated")
+    with serving(made) as client:
+        monkeypatch.setattr(deployment_proxy, "get_rest_client", lambda: client)
+        yield made
+
+
+class Instance:
+    id = "kubernetes_proxy_1"
+
+    def __init__(self) -> None:
+        self.runtime_properties: dict[str, Any] = {}
+
+    def update(self) -> None:
+        """Stored."""
+
+
+@pytest.fixture
+def ctx() -> Any:
+    """Of an operation on a manager: it has no local storage."""
+    properties = {"deployment_id": "cluster", "inherit_outputs": ["kubernetes_info"], "timeout": 0}
+    return SimpleNamespace(
+        _endpoint=SimpleNamespace(),
+        deployment=SimpleNamespace(id="router"),
+        node=SimpleNamespace(id="kubernetes_proxy", properties=properties),
+        instance=Instance(),
+        logger=logging.getLogger("test"),
+    )
+
+
+def test_a_life(ctx: Any, manager: Manager) -> None:
+    told = ctx.instance.runtime_properties
+    deployment_proxy.validate_creation(ctx)
+    assert told == {}
+    deployment_proxy.create(ctx, deployment_id="")
+    assert not manager.may_uninstall("cluster")
+    deployment_proxy.start(ctx, deployment_id="")
+    record = {"deployment": "cluster", "inherited": ["kubernetes_info"]}
+    assert told == {"kubernetes_info": INFO, "deployment_proxy": record}
+    deployment_proxy.stop(ctx)
+    assert told == {"deployment_proxy": {"deployment": "cluster"}}
+    assert not manager.may_uninstall("cluster")
+    deployment_proxy.delete(ctx)
+    assert told == {}
+    assert manager.may_uninstall("cluster")
+
+
+def test_every_operation_may_run_twice(ctx: Any, manager: Manager) -> None:
+    for one in (deployment_proxy.create, deployment_proxy.start, deployment_proxy.refresh):
+        one(ctx)
+        one(ctx)
+    assert len(manager.dependencies) == 1
+    for one in (deployment_proxy.stop, deployment_proxy.delete):
+        one(ctx)
+        one(ctx)
+    assert (ctx.instance.runtime_properties, manager.dependencies) == ({}, [])
+
+
+def test_the_deployment_may_come_only_as_the_operations_input(ctx: Any, manager: Manager) -> None:
+    ctx.node.properties["deployment_id"] = ""
+    deployment_proxy.validate_creation(ctx)
+    with pytest.raises(NonRecoverableError, match="names no deployment"):
+        deployment_proxy.create(ctx, deployment_id="")
+    deployment_proxy.create(ctx, deployment_id="cluster")
+    deployment_proxy.start(ctx, deployment_id="cluster")
+    assert ctx.instance.runtime_properties["kubernetes_info"] == INFO
+    # These get no such input.
+    assert deployment_proxy.check_drift(ctx) == {}
+    deployment_proxy.refresh(ctx)
+    deployment_proxy.delete(ctx)
+    assert manager.may_uninstall("cluster")
+
+
+def test_what_is_not_there_is_refused_before_anything_is_done(ctx: Any, manager: Manager) -> None:
+    ctx.node.properties["inherit_outputs"] = ["kubernetes_infos"]
+    for one in (deployment_proxy.validate_creation, deployment_proxy.create):
+        with pytest.raises(NonRecoverableError, match=r"which has kubernetes_info, node$"):
+            one(ctx)
+    assert manager.dependencies == []
+
+
+def test_waiting_is_taken_up_where_it_was_left(
+    ctx: Any, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy, "WAIT_SECONDS", 0.0)
+    ctx.node.properties["timeout"] = 3600
+    manager.ran("cluster", "uninstall", "terminated")
+    deployment_proxy.create(ctx)
+    with pytest.raises(OperationRetry, match="deployment 'cluster' is uninstalled"):
+        deployment_proxy.start(ctx)
+    since = ctx.instance.runtime_properties["deployment_proxy"]["waiting_since"]
+    with pytest.raises(OperationRetry):
+        deployment_proxy.start(ctx)
+    record = ctx.instance.runtime_properties["deployment_proxy"]
+    assert record == {"deployment": "cluster", "waiting_since": since}
+    ctx.node.properties["timeout"] = 0
+    with pytest.raises(NonRecoverableError, match="timeout: 0 seconds are over"):
+        deployment_proxy.start(ctx)
+    assert ctx.instance.runtime_properties["deployment_proxy"] == {"deployment": "cluster"}
+    manager.ran("cluster", "install", "terminated")
+    deployment_proxy.start(ctx)
+    assert ctx.instance.runtime_properties["kubernetes_info"] == INFO
+
+
+def test_drift_and_what_refreshes_it(ctx: Any, manager: Manager) -> None:
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    assert deployment_proxy.check_drift(ctx) == {}
+    changed = {"url": "https://10.0.0.9:6443"}
+    manager.outputs["cluster"]["kubernetes_info"] = changed
+    assert deployment_proxy.check_drift(ctx) == {"kubernetes_info": {"inherited": INFO, "now": changed}}
+    deployment_proxy.refresh(ctx)
+    assert ctx.instance.runtime_properties["kubernetes_info"] == changed
+    assert deployment_proxy.check_drift(ctx) == {}
+    manager.ran("cluster", "uninstall", "terminated")
+    assert deployment_proxy.check_drift(ctx) == {
+        "deployment": {"inherited": "installed", "now": "is uninstalled"}
+    }
+
+
+def test_properties_that_were_updated(ctx: Any, manager: Manager) -> None:
+    ctx.node.properties["inherit_outputs"] = ["kubernetes_info", "node"]
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    ctx.node.properties.update(deployment_id="other", inherit_outputs=["kubernetes_info"])
+    assert set(deployment_proxy.check_drift(ctx)) == {"deployment_id", "kubernetes_info", "node"}
+    deployment_proxy.refresh(ctx)
+    assert ctx.instance.runtime_properties["kubernetes_info"] == {"url": "https://10.0.0.2:6443"}
+    assert "node" not in ctx.instance.runtime_properties
+    assert manager.may_uninstall("cluster")
+    assert not manager.may_uninstall("other")
+
+
+def test_an_instance_that_never_came_to_anything_is_deleted(ctx: Any, manager: Manager) -> None:
+    for one in (deployment_proxy.stop, deployment_proxy.delete):
+        one(ctx)
+    assert manager.asked == []

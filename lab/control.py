@@ -107,7 +107,10 @@ def ready() -> bool:
 
 def ready_nodes(since: float = 0.0) -> set[str]:
     """The nodes that the cluster calls Ready, because they said so after `since` (seconds of the epoch)."""
-    status, body = _request("/api/v1/nodes")
+    try:
+        status, body = _request("/api/v1/nodes")
+    except OSError:
+        return set()
     if status != http.HTTPStatus.OK:
         return set()
     nodes: list[dict[str, Any]] = json.loads(body)["items"]

@@ -57,6 +57,9 @@ class Deployments:
             if self.installed(name):
                 show.say(f"The blueprint '{name}' is installed already.")
                 continue
+            if self._stored(name):
+                show.say(f"The blueprint '{name}' was left half-installed; it is taken back first.")
+                self._cfy(["uninstall", "-b", name], f"'{name}' was not uninstalled", quiet=True)
             arguments = ["install", f"blueprints/{name}/local.yaml", "-b", name, "-i", json.dumps(inputs)]
             self._cfy(arguments, f"The blueprint '{name}' was not installed")
             self._mark(name).touch()

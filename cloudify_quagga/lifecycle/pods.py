@@ -81,7 +81,12 @@ def last_words(pod: Manifest) -> str | None:
 
 
 def refusal(pod: Manifest) -> str | None:
-    """Why the router in it refuses its input or its node, where it does."""
+    """Why the router in it refuses its input or its node, where it does.
+
+    One that runs again has not said no this time: the node may have been mended as the refusal asked.
+    """
+    if "running" in (_container(pod).get("state") or {}):
+        return None
     words = last_words(pod)
     return words if words is not None and words.startswith(REFUSED) else None
 

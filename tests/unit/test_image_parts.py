@@ -184,3 +184,27 @@ def test_the_status_is_two_files(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "status.json").read_text())
     assert found.pop("updated").endswith("Z")
     assert found == {"suite": "FRR 10.3", "node": "node1", "ready": True, "reason": None}
+
+
+@pytest.fixture
+def alias(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The alias of lo, kept here instead of in this machine's kernel."""
+    kept = [""]
+    monkeypatch.setattr(forwarding, "_read_alias", lambda: kept[0])
+    monkeypatch.setattr(forwarding, "_write_alias", lambda text: kept.__setitem__(0, text))
+    return kept
+
+
+def test_what_is_refused_for_one_ip_version_is_not_begun_for_the_other(
+    tmp_path: Path, alias: list[str]
+) -> None:
+    for version in (4, 6):
+        for number, name in enumerate(["all", "default", "eth0", *(f"cali{n:011x}" for n in range(30))]):
+            folder = tmp_path / f"ipv{version}" / "conf" / name
+            folder.mkdir(parents=True)
+            (folder / "forwarding").write_text(str(int(version == 6 and number % 2 == 0)))
+    with pytest.raises(Refused, match="IPv4 and IPv6 differs on so many interfaces"):
+        forwarding.enforce({4: True, 6: False}, ["eth0"], tmp_path)
+    assert not forwarding.current(4, tmp_path)["all"]
+    assert forwarding.current(6, tmp_path)["all"]
+    assert alias == [""]

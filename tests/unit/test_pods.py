@@ -62,6 +62,12 @@ def test_a_refusal_is_heard_now_and_after_a_restart() -> None:
     assert pods.refusal(pod(RUNNING)) is None
 
 
+def test_a_router_that_runs_again_has_not_said_no_this_time() -> None:
+    assert (
+        pods.refusal(pod(RUNNING, ended("refused: forwarding: run on the node: sysctl -w x=1", 64))) is None
+    )
+
+
 @pytest.mark.parametrize(
     ("waiting", "told"),
     [

@@ -77,16 +77,25 @@ def enforce(wanted: Mapping[int, bool], interfaces: Iterable[str], root: Path = 
     Returns what was changed, as sysctl(8) says it.
     """
     names = sorted(set(interfaces))
+    _be_sure(wanted, names, root)
     return [change for version, on in wanted.items() for change in _enforce(version, on, names, root)]
+
+
+def _be_sure(wanted: Mapping[int, bool], names: list[str], root: Path) -> None:
+    """Refuse for every IP version, and remember all that is going to change, before anything is written."""
+    found = {}
+    for version, on in wanted.items():
+        if changes := differing(version, on, names, root):
+            _refuse_what_cannot_be_written(version, on, changes, root)
+            found[version] = current(version, root)
+    if found:
+        _remember(found)
 
 
 def _enforce(version: int, on: bool, names: list[str], root: Path) -> list[str]:
     changed: list[str] = []
     # Setting `all` sets every interface, so what is still to be done is asked for again.
     for changes in (differing(version, on, names, root) for _ in range(2)):
-        if changes:
-            _refuse_what_cannot_be_written(version, on, changes, root)
-            _remember(version, current(version, root))
         for name in changes:
             _write(version, name, on, root)
         changed += [_setting(version, name, on) for name in changes]
@@ -110,16 +119,17 @@ def restore(root: Path = SYSCTLS) -> list[str]:
     return changed
 
 
-def _remember(version: int, found: Mapping[str, bool]) -> None:
+def _remember(found: Mapping[int, Mapping[str, bool]]) -> None:
     """Keep what was found; what an earlier life of this router kept already is older and stays."""
     alias = _read_alias()
     known = parse_before(alias) or Before(alias=alias)
-    if version in known.families:
+    if set(found) <= set(known.families):
         return
-    before = Before({**known.families, version: found}, known.alias)
+    before = Before({**found, **known.families}, known.alias)
     if len(before.text.encode()) > _ALIAS_LIMIT:
+        versions = " and ".join(f"IPv{version}" for version in sorted(found))
         raise Refused(
-            f"forwarding of IPv{version} differs on so many interfaces that it could not be set back"
+            f"forwarding of {versions} differs on so many interfaces that it could not be set back"
             " as it was; set it on the node as the router needs it and start the router again"
         )
     _write_alias(before.text)

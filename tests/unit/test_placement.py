@@ -25,7 +25,9 @@ INFO = {"node_selector": {"info": "yes"}}
     ],
 )
 def test_the_first_that_says_something(router: Router, targets: dict, info: dict, expected: dict) -> None:  # type: ignore[type-arg]
-    assert placed(router, targets, info).node_selector == expected
+    selector = placed(router, targets, info).node_selector
+    assert selector is not None
+    assert dict(selector) == expected
 
 
 @pytest.mark.parametrize("router", [OWN, NONE])

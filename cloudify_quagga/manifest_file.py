@@ -11,7 +11,7 @@ import jinja2.sandbox
 import yaml
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model.document import MOST_VALUES, plain
+from cloudify_quagga.model.document import plain
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.sentence import legible
 
@@ -88,7 +88,7 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
@@ -98,12 +98,38 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        super().flatten_mapping(node)
-        # Each merge key can double what the one before it held.
-        if len(node.value) > MOST_VALUES:
+        # PyYAML 6.0.4 takes the merged value for a key of one character even where the map says its own,
+        # and 6.0.3 lets each merge key double what the one before it held.
+        merges = [value for key, value in node.value if key.tag == _MERGE]
+        node.value = [(key, value) for key, value in node.value if key.tag != _MERGE]
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:value":
+                key.tag = "tag:yaml.org,2002:str"
+        held = {_identity(key) for key, _ in node.value}
+        for source in [source for value in merges for source in _sources(value)]:
+            self.flatten_mapping(source)
+            taken = [pair for pair in source.value if _identity(pair[0]) not in held]
+            held |= {_identity(key) for key, _ in taken}
+            node.value = taken + node.value
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _sources(merged: yaml.Node) -> list[yaml.MappingNode]:
+    """The maps that a merge key names; the earlier one wins."""
+    sources: list[Any] = merged.value if isinstance(merged, yaml.SequenceNode) else [merged]
+    for source in sources:
+        if not isinstance(source, yaml.MappingNode):
             raise yaml.constructor.ConstructorError(
-                None, None, "a merge key makes it too large", node.start_mark
+                None, None, f"a merge key takes a map or a list of maps, no {source.id}", source.start_mark
             )
+    return sources
+
+
+def _identity(key: yaml.Node) -> object:
+    # A key that is no scalar is refused when it is constructed.
+    return (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
 
 
 _OWN = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")

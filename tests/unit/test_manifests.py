@@ -206,6 +206,19 @@ def test_merge_keys_and_aliases() -> None:
     ]
 
 
+def test_of_two_merged_maps_the_earlier_wins_and_a_key_of_its_own_over_both() -> None:
+    text = (
+        "a: &a {x: 1, long: 1}\nb: &b {x: 2, long: 2, y: 2}\nc: {<<: [*a, *b], long: 3}\nd: &d {<<: *d, x: 4}"
+    )
+    assert documents("f", text)[0]["c"] == {"x": 1, "long": 3, "y": 2}
+    assert documents("f", text)[0]["d"] == {"x": 4}
+
+
+def test_merge_keys_do_not_multiply() -> None:
+    (found,) = documents("f", MERGES)
+    assert found["a59"] == {"k": "x", **{f"k{n}": "x" for n in range(1, 60)}}
+
+
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
 MERGES = "a0: &a0 {k: x}\n" + "".join(
     f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: x}}\n" for n in range(1, 60)
@@ -232,7 +245,11 @@ MERGES = "a0: &a0 {k: x}\n" + "".join(
         ("a: &a [*a]", "f: a dict is nested deeper than 100 levels"),
         ("[" * 5000, "f: the file is nested too deep to be read"),
         (BOMB, "f: a dict holds more than 100000 values"),
-        (MERGES, "f: the file is no YAML at line 1"),
+        (
+            "a: {<<: x}",
+            "f: the file is no YAML at line 1, column 9: a merge key takes a map or a list of maps",
+        ),
+        ("a: {<<: [{x: 1}, [2]]}", "f: the file is no YAML at line 1, column 18: a merge key takes a map"),
     ],
 )
 def test_files_that_are_refused(text: str, said: str) -> None:

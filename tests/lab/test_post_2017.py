@@ -54,8 +54,14 @@ def cfy(kubeconfig: Path, tmp_path: Path) -> Iterator[CfyOf2017]:
 @pytest.fixture
 def cluster(cfy: CfyOf2017) -> CfyOf2017:
     blueprint = PROJECT / "blueprints" / "post-2017-cluster" / "local.yaml"
-    account = {"ssh_username": "ubuntu", "ssh_keyfilename": KEY}
-    cfy.install_file(blueprint, "cluster", node="node1", master="10.200.0.1", **account)
+    cfy.install_file(
+        blueprint,
+        "cluster",
+        node="node1",
+        master="10.200.0.1",
+        ssh_username="ubuntu",
+        ssh_keyfilename=KEY,
+    )
     return cfy
 
 

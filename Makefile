@@ -4,7 +4,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 TOOLS := .venv-tools/.ready
 
-.PHONY: help demo demo-down test bench unit lint cfy-lint wagon bundle lab-down clean
+.PHONY: help demo demo-down test bench reference unit lint cfy-lint wagon bundle lab-down clean
 
 help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
@@ -43,6 +43,9 @@ lint: $(READY) $(TOOLS)
 
 cfy-lint: $(READY) $(TOOLS)
 	$(PY) -m packing.lint
+
+reference: $(READY)
+	@$(PY) -m packing.reference
 
 wagon: $(READY)
 	@$(PY) -m packing.wagon

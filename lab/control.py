@@ -25,7 +25,6 @@ _PROGRAMS = ("kube-scheduler", "kube-controller-manager")
 _AUDITED = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
         {"level": "None", "users": ["system:apiserver", *map("system:{}".format, _PROGRAMS)]},

@@ -87,7 +87,7 @@ def _requests() -> Iterator[list[int]]:
     with control.audit_log().open() as log:
         log.seek(before)
         entries = [json.loads(line) for line in log if line.endswith("\n")]
-    ours = [one for one in entries if "python" in one.get("userAgent", "").lower()]
+    ours = [one for one in entries if one.get("userAgent") == "cloudify-quagga-plugin"]
     counted.append(len({one["auditID"] for one in ours}))
 
 

@@ -94,16 +94,24 @@ class Cfy:
         self, blueprint: Path, name: str, *, check: bool = True, retries: int | None = None, **inputs: Any
     ) -> subprocess.CompletedProcess[str]:
         """Install any blueprint as the deployment NAME."""
-        if name not in self._installed:
-            self._installed.append(name)
+        self.expect(name)
         options = [] if retries is None else ["--task-retries", str(retries)]
         return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), *options, check=check)
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
         """Uninstall the deployment NAME."""
         done = self("uninstall", "-b", name)
-        self._installed.remove(name)
+        self.forget(name)
         return done
+
+    def expect(self, name: str) -> None:
+        """Note that a deployment is about to be installed, to be uninstalled at the end."""
+        if name not in self._installed:
+            self._installed.append(name)
+
+    def forget(self, name: str) -> None:
+        """Note that it has been uninstalled."""
+        self._installed.remove(name)
 
     def uninstall_the_rest(self) -> None:
         """Take back what a test left installed, the latest first."""

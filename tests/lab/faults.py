@@ -1,0 +1,105 @@
+"""Faults that strike at a chosen moment: when the API server has been asked for something."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from lab import control, process
+
+_PATIENCE = 120.0
+_AWAY = 2.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that changes something: `patch` of `nodes`, `delete` of `daemonsets`."""
+
+    verb: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+    def matches(self, entry: dict[str, Any]) -> bool:
+        """Whether a line of the audit log is about it; a dry run changes nothing."""
+        asked = entry.get("objectRef", {})
+        ours = entry.get("userAgent") == "cloudify-quagga-plugin" and "dryRun" not in entry["requestURI"]
+        return ours and (entry["verb"], asked.get("resource"), asked.get("subresource")) == (
+            self.verb,
+            self.resource,
+            None,
+        )
+
+
+@contextmanager
+def strike(request: Request, fault: Callable[[], None]) -> Iterator[None]:
+    """Have a fault strike once, when a request has been sent while the block runs; it has to come to that."""
+    armed, struck, over = threading.Event(), threading.Event(), threading.Event()
+
+    def watch() -> None:
+        with control.audit_log().open() as log:
+            log.seek(0, os.SEEK_END)
+            armed.set()
+            if any(request.matches(json.loads(line)) for line in _lines(log, over)):
+                struck.set()
+                fault()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    armed.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join(_PATIENCE)
+    assert struck.is_set(), f"nobody asked for {request}"
+
+
+def _lines(log: TextIO, over: threading.Event) -> Iterator[str]:
+    """Whole lines, as they are written, until it is over."""
+    line = ""
+    while not over.is_set():
+        line += log.readline()
+        if line.endswith("\n"):
+            yield line
+            line = ""
+        else:
+            time.sleep(0.005)
+
+
+def crash_the_api_server() -> None:
+    """It dies, is away for a moment, and comes back."""
+    process.kill("kube-apiserver")
+    time.sleep(_AWAY)
+    process.again("kube-apiserver")
+    process.wait_until(
+        control.ready, "the API server does not come back", 60, daemons=["etcd", "kube-apiserver"]
+    )
+
+
+def crash_etcd() -> None:
+    """The API server's store dies and comes back."""
+    process.kill("etcd")
+    time.sleep(_AWAY)
+    process.again("etcd")
+    process.wait_until(control.ready, "the API server does not become ready again", 60, daemons=["etcd"])
+
+
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """Processes that do nothing for the time of a block."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

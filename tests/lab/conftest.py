@@ -54,6 +54,7 @@ class Cfy:
     """The real `cfy`, with a local profile of its own."""
 
     def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
         self._env = {**os.environ, "CFY_WORKDIR": str(workdir)}
         self._installed: list[str] = []
         self("profiles", "use", "local")

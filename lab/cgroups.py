@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from contextlib import suppress
@@ -12,6 +13,7 @@ from lab import LabError
 
 MOUNTS = Path("/proc/self/mounts")
 PATIENCE = 5.0
+_MARK = "cgroup-controllers.json"
 # Set in a version 1 group before anything runs in it; a new group has none.
 _INHERITED = ("cpuset.cpus", "cpuset.mems")
 # What a kubelet asks for, where the kernel has it.
@@ -33,14 +35,24 @@ def hierarchies(mounts: str) -> list[Hierarchy]:
     return [Hierarchy(Path(target), versions[kind]) for _, target, kind, *_ in lines if kind in versions]
 
 
-def create(name: str) -> None:
-    """Make a group of this name in every hierarchy, with the controllers a kubelet needs."""
+def unified() -> Path | None:
+    """Where version 2 is mounted, if it is the only one."""
+    found = hierarchies(MOUNTS.read_text())
+    return found[0].path if [hierarchy.version for hierarchy in found] == [2] else None
+
+
+def create(name: str, marks: Path) -> None:
+    """Make a group of this name in every hierarchy, with the controllers a kubelet needs.
+
+    What `restore` has to know is written down in the directory `marks`.
+    """
     for hierarchy in hierarchies(MOUNTS.read_text()):
         group = hierarchy.path / name
         group.mkdir(exist_ok=True)
         if hierarchy.version == 1:
             _inherit(hierarchy.path, group)
         else:
+            remember(hierarchy.path, marks)
             _delegate(hierarchy.path)
             _delegate(group)
 
@@ -59,6 +71,29 @@ def remove(name: str) -> None:
             if time.monotonic() > deadline:
                 raise LabError(f"{hierarchy.path / name} cannot be removed: see which processes are in it")
             time.sleep(0.05)
+
+
+def restore(marks: Path) -> None:
+    """Switch off the controllers of version 2 that were switched on for the groups, by us or by a runtime."""
+    mark = marks / _MARK
+    try:
+        remembered = json.loads(mark.read_text())
+    except FileNotFoundError:
+        return
+    for root, before in remembered.items():
+        control = Path(root) / "cgroup.subtree_control"
+        for name in set(control.read_text().split()) - set(before):
+            # Refused where other groups have come to use it, and then it is theirs.
+            with suppress(OSError):
+                control.write_text(f"-{name}")
+    mark.unlink(missing_ok=True)
+
+
+def remember(root: Path, marks: Path) -> None:
+    """Write down which controllers are on in a root group, unless that is written down already."""
+    before = {str(root): (root / "cgroup.subtree_control").read_text().split()}
+    with suppress(FileExistsError), (marks / _MARK).open("x") as file:
+        json.dump(before, file)
 
 
 def _inherit(parent: Path, group: Path) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 LAST_LINES = 4
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x4000000, 0x8000000, 0x20000000
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x20000, 0x2000000, 0x4000000
+CLONE_NEWIPC, CLONE_NEWPID = 0x8000000, 0x20000000
 MS_BIND, MS_REC, MS_SLAVE, MS_SHARED = 1 << 12, 1 << 14, 1 << 19, 1 << 20
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -33,12 +34,24 @@ def main() -> NoReturn:
     if child == 0:
         _checked(_LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
         _checked(_LIBC.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC), "unshare")
+        if node.get("cgroup_root"):
+            _see_all_cgroups_from_inside(Path(node["cgroup_root"]))
         _furnish(node)
         _live(node["programs"])
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     Path(node["pid_file"]).write_text(str(child))
     _, status = os.waitpid(child, 0)
     sys.exit(os.waitstatus_to_exitcode(status) & 0x7F)
+
+
+def _see_all_cgroups_from_inside(root: Path) -> None:
+    """Enter a cgroup namespace that shows the same as the machine's.
+
+    In the machine's own, a privileged container that mounts version 2 resets the options of its mount
+    (`nsdelegate` and others); from any other namespace the kernel ignores them.
+    """
+    (root / "cgroup.procs").write_text("0")
+    _checked(_LIBC.unshare(CLONE_NEWCGROUP), "unshare")
 
 
 def _furnish(node: dict[str, Any]) -> None:

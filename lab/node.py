@@ -51,7 +51,7 @@ def up(name: str) -> None:
     for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
         (home / part).mkdir(parents=True)
     (home / "own/var/log/kubelet.log").symlink_to(_log(name, "kubelet"))
-    cgroups.create(_group(name))
+    cgroups.create(_group(name), state.current().directory)
     address = network.cluster_address(name)
     credentials = control.kubelet(name, address)
     _write_json(home / "etc/kubelet.json", kubelet_configuration(name, credentials, home / "etc"))
@@ -78,6 +78,8 @@ def down(name: str) -> None:
     process.end(process.inside(network.namespace(name)), grace=0.0)
     hosts.pid_file(name).unlink(missing_ok=True)
     cgroups.remove(_group(name))
+    if not cgroups.present(_group("node")):
+        cgroups.restore(state.current().directory)
     if directory(name).exists():
         shutil.rmtree(directory(name))
 
@@ -86,7 +88,7 @@ def left() -> list[str]:
     """The nodes of which anything is left, running or not."""
     found = {path.name for path in directory("").glob("node*")}
     found |= {name for name in state.current().daemons() if re.fullmatch("node[0-9]+", name)}
-    found |= {name.removeprefix("quagga-") for name in cgroups.present("quagga-node")}
+    found |= {name.removeprefix("quagga-") for name in cgroups.present(_group("node"))}
     return sorted(found | {name for name in network.present() if name.startswith("node")})
 
 
@@ -190,6 +192,7 @@ def _furniture(name: str, address: str, credentials: control.Kubelet) -> dict[st
     server = ssh.furnish(name, home, {"bin/systemctl": Path(__file__).with_name("systemctl")})
     return {
         "hostname": name,
+        "cgroup_root": str(cgroups.unified() or ""),
         "pid_file": str(hosts.pid_file(name)),
         "keep": [str(lab.cache), str(lab.directory)],
         "directories": own | server["directories"],

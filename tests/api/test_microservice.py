@@ -389,6 +389,23 @@ def test_why_there_are_no_pods_is_told(
     assert get("apps/v1", "Deployment", "web") is None
 
 
+def test_rolling_back_a_start_that_failed_removes_what_it_had_made(
+    install: Install, core: client.CoreV1Api, namespace: str, cfy: Cfy, get: Get
+) -> None:
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    core.create_namespaced_resource_quota(namespace, quota)
+    both = [config_map("settings"), deployment("web", replicas=1, progressDeadlineSeconds=3)]
+    said = install({"both.yaml": yaml.safe_dump_all(both)}, config_files=["both.yaml"], check=False)
+    assert said.returncode != 0
+    assert get("v1", "ConfigMap", "settings")
+    cfy("executions", "start", "rollback", "-b", "micro")
+    assert get("v1", "ConfigMap", "settings") is None
+    assert get("apps/v1", "Deployment", "web") is None
+    (instance,) = json.loads(cfy("node-instances", "-b", "micro").stdout)
+    assert instance["state"] == "configured"
+    assert instance["runtime_properties"] == {}
+
+
 @pytest.fixture
 def proxy(kubeconfig: Path) -> Iterator[str]:
     """A plain-http way to the API server, as the masters of 2017 had one."""

@@ -62,7 +62,7 @@ class Cfy:
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `cfy ARGUMENTS`; standard error is in the output, as a user sees it."""
         done = subprocess.run(
-            [str(CFY), *arguments],
+            self.command(*arguments),
             cwd=PROJECT,
             env=self._env,
             text=True,
@@ -74,6 +74,10 @@ class Cfy:
         if check and done.returncode != 0:
             raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
         return done
+
+    def command(self, *arguments: str) -> list[str]:
+        """What to run for `cfy ARGUMENTS`."""
+        return [str(CFY), *arguments]
 
     def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
         """Install `blueprints/NAME/local.yaml` as the deployment NAME."""

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from lab import cgroups
 from lab.cgroups import Hierarchy
 
@@ -29,5 +31,32 @@ def test_version_2_is_used_where_it_is_alone() -> None:
     assert cgroups.hierarchies("proc /proc proc rw 0 0\n" + V2) == [Hierarchy(Path("/sys/fs/cgroup"), 2)]
 
 
+@pytest.mark.parametrize(
+    ("mounts", "where"), [(V1, None), (UNIFIED + V1, None), (V2, Path("/sys/fs/cgroup")), ("", None)]
+)
+def test_version_2_counts_as_unified_only_alone(
+    mounts: str, where: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text(mounts)
+    monkeypatch.setattr(cgroups, "MOUNTS", tmp_path / "mounts")
+    assert cgroups.unified() == where
+
+
 def test_a_machine_without_cgroups_has_no_hierarchy() -> None:
     assert cgroups.hierarchies("proc /proc proc rw 0 0\n") == []
+
+
+def test_what_is_written_down_is_what_was_on_before_the_first_group(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    control = root / "cgroup.subtree_control"
+    for on in ("memory pids\n", "cpu memory pids\n"):
+        control.write_text(on)
+        cgroups.remember(root, tmp_path)
+    control.write_text("cpu memory pids\n")
+    cgroups.restore(tmp_path)
+    assert control.read_text() == "-cpu"
+
+
+def test_there_is_nothing_to_restore_before_there_was_a_group(tmp_path: Path) -> None:
+    cgroups.restore(tmp_path)

@@ -16,6 +16,7 @@ class Signals:
     """The handlers of this process; there is one of it."""
 
     def __init__(self) -> None:
+        self._asked: str | None = None
         self._bell, rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
@@ -28,6 +29,9 @@ class Signals:
 
     def wait(self, seconds: float) -> None:
         """Sleep until a child ends or the time is over."""
+        # Python drops what a handler raises in a destructor, and a Popen has one: it is asked for again here.
+        if self._asked is not None:
+            raise StopAsked(self._asked)
         if select.select([self._bell], [], [], max(0.0, seconds))[0]:
             os.read(self._bell, 4096)
 
@@ -38,4 +42,5 @@ class Signals:
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.ignore_stop()
-        raise StopAsked(signal.Signals(number).name)
+        self._asked = signal.Signals(number).name
+        raise StopAsked(self._asked)

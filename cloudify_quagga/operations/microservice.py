@@ -77,6 +77,7 @@ def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
 @mapped
 def heal(ctx: Context, **_: object) -> None:
     """Apply again what is not as it was applied, and wait until it runs."""
+    _applied(ctx)
     with context.connection(ctx) as cluster:
         objects, placed = _placed(ctx, cluster)
         _make_way(ctx, cluster, placed)

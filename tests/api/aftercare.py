@@ -1,4 +1,4 @@
-"""What a deployment is asked for after its install, in the words of `cfy`, and what it remembers of the answers."""
+"""What a deployment is asked for after its install, in the words of `cfy`, and what it answers."""
 
 from __future__ import annotations
 

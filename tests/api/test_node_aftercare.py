@@ -60,8 +60,7 @@ def test_a_label_that_was_taken_away_is_told_and_comes_back(
     }
     said = ailment(labelled, "cluster")
     assert said == (
-        f"node {node.name}: labels.role should be 'router' and ours, and is absent, "
-        "held by nobody on record"
+        f"node {node.name}: labels.role should be 'router' and ours, and is absent, held by nobody on record"
     )
     heal(labelled, "cluster")
     assert carried(core, node) == {**node.labels, **LABELS}
@@ -161,7 +160,10 @@ def test_an_update_that_would_take_from_others_changes_nothing(
 
 @pytest.mark.parametrize(
     ("properties", "sentence"),
-    [({"labels": {"role": "a router"}}, "labels.role: a router is no label's value"), ({"node": 7}, "node: 7")],
+    [
+        ({"labels": {"role": "a router"}}, "labels.role: a router is no label's value"),
+        ({"node": 7}, "node: 7"),
+    ],
 )
 def test_an_update_to_what_is_refused_changes_nothing(
     properties: dict[str, Any], sentence: str, labelled: Cfy, core: client.CoreV1Api, node: FakeNode
@@ -188,6 +190,7 @@ def test_another_node_is_refused_and_another_name_of_the_same_is_none(
     labelled("executions", "start", "reinstall", "-b", "cluster")
     assert carried(core, node) == node.labels
     assert carried(core, other_node) == {**other_node.labels, **LABELS}
+    labelled.uninstall("cluster")
 
 
 def test_before_its_start_it_says_so(kubeconfig: Path, node: FakeNode, cfy: Cfy) -> None:

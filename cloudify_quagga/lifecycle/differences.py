@@ -9,7 +9,7 @@ Values that are texts are not told: whether a manifest's text came from a secret
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ def differences(cluster: Cluster, manifest: Manifest, live: Manifest, manager: s
     except PermanentError as error:
         return {"refused": str(error)}
     found = _compared(_comparable(applied), _comparable(live), ())
-    return _bounded({".".join(path): _told(ours, theirs) for path, ours, theirs in found})
+    return _bounded({_joined(path): _told(ours, theirs) for path, ours, theirs in found})
 
 
 def overwritten(manifest: Manifest, live: Manifest, manager: str) -> list[Overwritten]:
@@ -175,7 +175,11 @@ def _shown(value: object) -> object:
 
 def _shown_path(path: Path) -> str:
     steps = [step.partition(":") for step in path]
-    return ".".join(said if kind == "f" else f"[{_key(said)}]" for kind, _, said in steps)
+    return _joined(said if kind == "f" else f"[{_key(said)}]" for kind, _, said in steps)
+
+
+def _joined(steps: Iterable[str]) -> str:
+    return ".".join(steps).replace(".[", "[")
 
 
 def _key(said: str) -> str:

@@ -75,6 +75,18 @@ class Cfy:
             raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
         return done
 
+    def begin(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and do not wait for its end."""
+        if name not in self._installed:
+            self._installed.append(name)
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=PROJECT,
+            env=self._env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def command(self, *arguments: str) -> list[str]:
         """What to run for `cfy ARGUMENTS`."""
         return [str(CFY), *arguments]

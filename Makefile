@@ -4,7 +4,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 TOOLS := .venv-tools/.ready
 
-.PHONY: help demo demo-down test unit lint cfy-lint wagon bundle lab-down clean
+.PHONY: help demo demo-down test bench reference unit lint cfy-lint wagon bundle lab-down clean
 
 help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test        every test, on the real thing                        (root)'
 	@echo 'make unit        the tests that need no cluster                       (seconds)'
 	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (seconds)'
+	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 15 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
 $(READY): setup.py plugin.yaml
@@ -43,6 +44,9 @@ lint: $(READY) $(TOOLS)
 cfy-lint: $(READY) $(TOOLS)
 	$(PY) -m packing.lint
 
+reference: $(READY)
+	@$(PY) -m packing.reference
+
 wagon: $(READY)
 	@$(PY) -m packing.wagon
 
@@ -61,6 +65,9 @@ ifdef QUAGGA_KUBECONFIG
 else
 	@$(PY) -m lab hold -- $(PY) -m pytest
 endif
+
+bench: $(READY)
+	@$(PY) -m lab hold -- $(PY) -m tests.bench
 
 lab-down:
 	@$(PY) -m lab down

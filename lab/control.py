@@ -20,6 +20,18 @@ PORT = 6443
 FAVOURITE_PORT = 16443
 SERVICES = "10.96.0.0/16"
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1")
+_PROGRAMS = ("kube-scheduler", "kube-controller-manager")
+# Who asked the API server for what, without contents; not what its own programs ask.
+_AUDITED = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
+        {"level": "None", "users": ["system:apiserver", *map("system:{}".format, _PROGRAMS)]},
+        {"level": "Metadata"},
+    ],
+}
 ADMINISTRATOR = "kubernetes-admin"
 ADMINISTRATORS = "system:masters"
 
@@ -166,6 +178,11 @@ def _forward(listener: socket.socket, place: Place) -> None:
     )
 
 
+def audit_log() -> Path:
+    """One JSON object a line for each request that somebody made of the API server."""
+    return state.current().logs / "audit.log"
+
+
 def _etcd(place: Place, authority: pki.Authority) -> None:
     pair = authority.issue("etcd", "etcd", (), ["127.0.0.1", "localhost"])
     peer = f"https://127.0.0.1:{place.etcd_peer_port}"
@@ -199,6 +216,8 @@ def _etcd(place: Place, authority: pki.Authority) -> None:
 def _api_server(place: Place, authority: pki.Authority) -> None:
     signing_key = state.current().pki / "service-accounts.key"
     pki.write_signing_key(signing_key)
+    policy = state.current().directory / "audit-policy.json"
+    policy.write_text(json.dumps(_AUDITED))
     serving = authority.issue("kube-apiserver", "kube-apiserver", (), [*NAMES, ADDRESS])
     to_etcd = authority.issue("kube-apiserver-etcd", "kube-apiserver")
     to_kubelets = authority.issue("kube-apiserver-kubelet", "kube-apiserver", [ADMINISTRATORS])
@@ -231,6 +250,10 @@ def _api_server(place: Place, authority: pki.Authority) -> None:
             f"--service-account-key-file={signing_key}",
             f"--service-account-signing-key-file={signing_key}",
             "--profiling=false",
+            f"--audit-policy-file={policy}",
+            f"--audit-log-path={audit_log()}",
+            "--audit-log-maxsize=100",
+            "--audit-log-maxbackup=1",
         ],
         place.netns,
     )

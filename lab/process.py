@@ -40,7 +40,9 @@ def spawn(
     started = start_time(process.pid)
     if started is None:
         raise LabError(f"{name} ended at once: {last_lines(log)}")
-    state.current().record(name, state.Daemon(process.pid, started, _boot(), str(log)))
+    state.current().record(
+        name, state.Daemon(process.pid, started, _boot(), str(log), list(map(str, argv)), netns)
+    )
     # It outlives us; there is nothing to wait for.
     process.returncode = 0
 
@@ -64,6 +66,25 @@ def stop(name: str, grace: float = 5.0) -> None:
     if alive(name):
         end({_recorded(name).pid}, grace)
     state.current().forget(name)
+
+
+def kill(name: str) -> None:
+    """End a daemon without a warning, as a crash does; it stays written down, so that it can come back."""
+    if alive(name):
+        _end_at_once(_recorded(name).pid)
+
+
+def again(name: str) -> None:
+    """Start a daemon that was killed, as it was started before; not for one that was handed open files."""
+    one = _recorded(name)
+    spawn(name, one.argv, log=Path(one.log), netns=one.netns)
+
+
+def _end_at_once(pid: int) -> None:
+    started = {pid: start_time(pid)}
+    _signal(pid, started[pid], signal.SIGKILL)
+    if not _gone(started, 5.0):
+        raise LabError(f"process {pid} does not end, not even by SIGKILL")
 
 
 def end(pids: Iterable[int], grace: float) -> None:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,12 +20,17 @@ NAME = "cloudify-quagga-lab"
 
 @dataclass(frozen=True)
 class Daemon:
-    """A process the lab started, told apart from a later one with the same pid by its start time and boot."""
+    """A process the lab started, told apart from a later one with the same pid by its start time and boot.
+
+    :param argv: what it was started as, and `netns` where.
+    """
 
     pid: int
     started: int
     boot: str
     log: str
+    argv: list[str] = field(default_factory=list)
+    netns: str | None = None
 
 
 class State:

@@ -61,19 +61,27 @@ class Cfy:
 
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `cfy ARGUMENTS`; standard error is in the output, as a user sees it."""
-        done = subprocess.run(
+        with self.started(*arguments) as command:
+            try:
+                said = command.communicate(timeout=300)[0]
+            except subprocess.TimeoutExpired:
+                command.kill()
+                raise
+        done = subprocess.CompletedProcess(command.args, command.returncode, said)
+        if check and done.returncode != 0:
+            raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
+        return done
+
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """`cfy ARGUMENTS` while it runs."""
+        return subprocess.Popen(
             self.command(*arguments),
             cwd=PROJECT,
             env=self._env,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            check=False,
-            timeout=300,
         )
-        if check and done.returncode != 0:
-            raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
-        return done
 
     def begin(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and do not wait for its end."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab import traffic
 from tests.lab import processes, routing
 from tests.lab.conftest import until
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
@@ -52,6 +53,21 @@ def test_killed_and_then_deleted_it_leaves_nothing(kubectl: Kubectl) -> None:
     until("the router is ready again", lambda: "ready" in _log_lines(kubectl), 30)
     kubectl("delete", "-f", str(MANIFEST), "--wait")
     assert routing.state() == before
+
+
+@pytest.mark.usefixtures("node1_is_router")
+def test_a_changed_route_costs_a_restart_and_with_it_packets(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", str(MANIFEST))
+    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 60)
+    pod = yaml.safe_load(MANIFEST.read_text())
+    pod["spec"]["containers"][0]["env"][1]["value"] += ",10.20.0.0/24 172.16.0.1"
+    with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
+        kubectl("delete", "-f", str(MANIFEST), "--wait")
+        kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
+        until("the new route is there", lambda: len(routing.kernel_routes("node1")) == 3, 60)
+    assert table.lowest == 0
+    assert stream.delivery.sent >= 1000
+    assert stream.delivery.lost > 0
 
 
 @pytest.mark.usefixtures("node1_is_router")

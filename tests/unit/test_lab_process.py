@@ -93,3 +93,13 @@ def test_the_lock_survives_a_down(lab: state.State) -> None:
     with lab.lock(lambda: waited.append(True)):
         assert (lab.directory / "lock").exists()
     assert waited == []
+
+
+def test_one_that_was_killed_comes_back_as_it_was_started() -> None:
+    log = spawn("sleeper", "import time; print('up', flush=True); time.sleep(60)")
+    process.wait_until(lambda: log.read_text() == "up\n", "sleeper", 5)
+    process.kill("sleeper")
+    assert not process.alive("sleeper")
+    process.again("sleeper")
+    process.wait_until(lambda: log.read_text() == "up\nup\n", "sleeper", 5, daemons=["sleeper"])
+    process.stop("sleeper")

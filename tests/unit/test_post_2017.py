@@ -13,57 +13,11 @@ from cloudify_quagga import manifests
 from cloudify_quagga.model import LabeledNode
 from cloudify_quagga.model.microservice import Microservice
 from cloudify_quagga.operations.context import CONNECTED_TO_CLUSTER
+from tests.post_2017 import AS_A_PROPERTY, AS_AN_INPUT, CLUSTER, ROUTER
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESOURCES = PROJECT / "blueprints" / "post-2017-router"
 DSL = ("cloudify_dsl_1_3", "cloudify_dsl_1_4", "cloudify_dsl_1_5")
-
-ROUTER = """\
-node_templates:
-  kubernetes_proxy:
-    type: cloudify.nodes.DeploymentProxy
-    properties:
-      inherit_outputs:
-        - 'kubernetes_info'
-{elided}
-  quagga:
-    type: cloudify.kubernetes.Microservice
-    properties:
-      name: nginx
-      ssh_username: ubuntu
-      ssh_keyfilename: /root/.ssh/agent_key.pem
-      config_files:
-        - file: resources/kubernetes/pod.yaml
-    relationships:
-      - type: cloudify.kubernetes.relationships.connected_to_master
-        target: kubernetes_proxy
-"""
-# The two ways in which blueprints of then said the deployment.
-AS_A_PROPERTY = "      deployment_id: cluster"
-AS_AN_INPUT = """\
-    interfaces:
-      cloudify.interfaces.lifecycle:
-        create:
-          inputs:
-            deployment_id: cluster
-        start:
-          inputs:
-            deployment_id: cluster"""
-
-# What the post adds to the start operation of its cluster's nodes; the node is today's.
-CLUSTER = """\
-node_templates:
-  kubernetes_node:
-    type: cloudify.nodes.quagga.LabeledNode
-    properties:
-      node: node1
-    interfaces:
-      cloudify.interfaces.lifecycle:
-        start:
-          inputs:
-            labels:
-              - role: router
-"""
 
 
 def parsed(excerpt: str, dsl: str, directory: Path) -> Any:

@@ -1,0 +1,166 @@
+"""What it costs to change a router, and to lose a daemon, beside a restart of the pod as in 2017."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import traffic
+from tests.bench import node
+from tests.bench.figures import Figure
+from tests.lab import processes
+from tests.lab.conftest import PROJECT, Cfy
+
+COUNT = 1000
+MANY = 2000
+POD = PROJECT / "tests" / "lab" / "pod-2017.yaml"
+Kubectl = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One change: how long it took, and what it cost meanwhile."""
+
+    seconds: float
+    fewest: int
+    lost: int
+
+
+def figures(cfy: Cfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[Figure]:
+    """Every change, beside the same by a restart."""
+    with node.two_next_hops():
+        restarts = _restarts(kubectl, COUNT, rounds)
+        many = _restarts(kubectl, MANY, rounds)
+        with _router(cfy, kubeconfig, COUNT):
+            one = [_changed(cfy, COUNT, index, only_one=True) for index in range(rounds)]
+            killed = [_killed(name) for name in ["staticd", "zebra"] for _ in range(rounds)]
+        with _router(cfy, kubeconfig, MANY):
+            every = [_changed(cfy, MANY, index, only_one=False) for index in range(rounds)]
+    return [
+        *_rows(f"next hop of 1 of {COUNT} routes changed", COUNT, one, restarts),
+        *_rows(f"next hops of all {MANY} routes changed", MANY, every, many),
+        *_rows(f"staticd killed, until all {COUNT} routes are back", COUNT, killed[:rounds], restarts),
+        *_rows(f"zebra killed, until all {COUNT} routes are back", COUNT, killed[rounds:], restarts),
+    ]
+
+
+def _rows(what: str, count: int, ours: Sequence[Seen], theirs: Sequence[Seen]) -> Iterator[Figure]:
+    beside = "a restart"
+    yield Figure(what, "s", [one.seconds for one in ours], beside, [one.seconds for one in theirs])
+    fewest = f"- fewest of {count} routes in the kernel"
+    yield Figure(fewest, "", [one.fewest for one in ours], beside, [one.fewest for one in theirs])
+    lost = "- packets lost, 100/s"
+    yield Figure(lost, "", [one.lost for one in ours], beside, [one.lost for one in theirs])
+
+
+@contextmanager
+def _seen(count: int) -> Iterator[list[float]]:
+    """Watches while something changes; the block appends its seconds, and finds the rest there afterwards."""
+    noted: list[float] = []
+    with traffic.TableWatch("node1", node.prefixes(count)) as table, traffic.Stream() as stream:
+        yield noted
+    noted += [table.lowest, stream.delivery.lost]
+
+
+def _of(noted: Sequence[float]) -> Seen:
+    return Seen(noted[0], int(noted[1]), int(noted[2]))
+
+
+@contextmanager
+def _router(cfy: Cfy, kubeconfig: Path, count: int) -> Iterator[None]:
+    cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+    cfy.install("router", cluster_deployment="cluster", routes=node.routes(count))
+    try:
+        yield
+    finally:
+        cfy.uninstall("router")
+        cfy.uninstall("cluster")
+
+
+def _changed(cfy: Cfy, count: int, index: int, only_one: bool) -> Seen:
+    new = node.SECOND if index % 2 == 0 else node.FIRST
+    routes = node.routes(count, node.FIRST if only_one else new)
+    if only_one:
+        routes[0] = {**routes[0], "next_hop": new}
+    moved = 1 if only_one else count
+    expected = {node.SECOND: moved if new == node.SECOND else 0}
+    with _seen(count) as noted, tempfile.NamedTemporaryFile("w", suffix=".json") as parameters:
+        json.dump({"properties": {"routes": routes}}, parameters)
+        parameters.flush()
+        began = time.monotonic()
+        with _going(cfy, "executions", "start", "quagga_update", "-b", "router", "-p", parameters.name):
+            noted.append(
+                node.seconds_until(lambda: node.through(node.SECOND) == expected[node.SECOND], began)
+            )
+    return _of(noted)
+
+
+@contextmanager
+def _going(cfy: Cfy, *arguments: str) -> Iterator[None]:
+    """A command that goes on beside the block, and has to end well."""
+    with cfy.started(*arguments) as command:
+        yield
+        said, _ = command.communicate(timeout=120)
+    if command.returncode != 0:
+        raise RuntimeError(f"cfy {' '.join(arguments)}:\n{said}")
+
+
+def _killed(name: str) -> Seen:
+    [victim] = processes.find("node1", name)
+    with _seen(COUNT) as noted:
+        began = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        noted.append(node.seconds_until(lambda: _is_back(name, victim), began))
+        # What was withdrawn late would not be noticed otherwise.
+        time.sleep(5)
+    return _of(noted)
+
+
+def _is_back(name: str, victim: int) -> bool:
+    back = [pid for pid in processes.find("node1", name) if pid != victim]
+    return bool(back) and node.through(node.FIRST) + node.through(node.SECOND) == COUNT
+
+
+def _restarts(kubectl: Kubectl, count: int, rounds: int) -> list[Seen]:
+    kubectl("label", "node", "node1", "role=router")
+    try:
+        _apply(kubectl, _pod(count, node.FIRST))
+        node.seconds_until(lambda: node.through(node.FIRST) == count, time.monotonic())
+        return [_restarted(kubectl, count, index) for index in range(rounds)]
+    finally:
+        kubectl("delete", "pod", "nginx", "--ignore-not-found", "--wait")
+        kubectl("label", "node", "node1", "role-")
+
+
+def _restarted(kubectl: Kubectl, count: int, index: int) -> Seen:
+    new = node.SECOND if index % 2 == 0 else node.FIRST
+    with _seen(count) as noted:
+        began = time.monotonic()
+        kubectl("delete", "pod", "nginx", "--wait")
+        _apply(kubectl, _pod(count, new))
+        noted.append(node.seconds_until(lambda: node.through(new) == count, began))
+    return _of(noted)
+
+
+def _apply(kubectl: Kubectl, pod: dict[str, Any]) -> None:
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
+
+
+def _pod(count: int, next_hop: str) -> dict[str, Any]:
+    pod: dict[str, Any] = yaml.safe_load(POD.read_text())
+    routes = ",".join(f"{one['prefix']} {one['next_hop']}" for one in node.routes(count, next_hop))
+    pod["spec"]["containers"][0]["env"] = [
+        {"name": "INTERFACES", "value": "eth0,eth1"},
+        {"name": "ROUTES", "value": routes},
+    ]
+    return pod

@@ -1,0 +1,57 @@
+"""node1 while it is measured: its kernel's routes, and a second next hop behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import hosts
+
+SECOND = "172.16.0.2"
+FIRST = "172.16.0.1"
+_PATIENCE = 120.0
+
+
+def prefixes(count: int) -> list[str]:
+    """So many prefixes; the first of them is the server's own, which packets go to."""
+    return ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(count - 1))][:count]
+
+
+def routes(count: int, next_hop: str = FIRST) -> list[dict[str, str]]:
+    """Routes to these, as the blueprint takes them."""
+    return [{"prefix": prefix, "next_hop": next_hop} for prefix in prefixes(count)]
+
+
+def gateways() -> list[str]:
+    """The gateway of every route of the main table, as the kernel prints it."""
+    pid = hosts.pid_file("node1").read_text().strip()
+    lines = Path(f"/proc/{pid}/net/route").read_text().splitlines()[1:]
+    return [line.split()[2] for line in lines]
+
+
+def through(next_hop: str) -> int:
+    """How many routes of the main table go through it."""
+    octets = bytes(map(int, next_hop.split(".")))
+    return gateways().count(f"{int.from_bytes(octets, 'little'):08X}")
+
+
+def seconds_until(holds: Callable[[], bool], since: float) -> float:
+    """Wait for it; how long it took since then."""
+    while not holds():
+        if time.monotonic() - since > _PATIENCE:
+            raise TimeoutError(f"not so after {_PATIENCE:.0f} s")
+        time.sleep(0.005)
+    return time.monotonic() - since
+
+
+@contextmanager
+def two_next_hops() -> Iterator[None]:
+    """The server also answers as the second next hop, for the time of a with block."""
+    address = ["ip", "address", "add", f"{SECOND}/24", "dev", "eth1"]
+    hosts.run("server", address, check=True)
+    try:
+        yield
+    finally:
+        hosts.run("server", ["ip", "address", "del", f"{SECOND}/24", "dev", "eth1"], check=True)

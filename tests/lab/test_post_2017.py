@@ -1,0 +1,98 @@
+"""The post's own blueprint as printed: the user `ubuntu`, and the key where it says that the key is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import hosts, ssh
+from tests.lab import routing
+from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.test_router import NODE1, PREFIXES, SERVERS, reaches
+from tests.post_2017 import AS_A_PROPERTY, AS_AN_INPUT, ROUTER
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+KEY = "/root/.ssh/agent_key.pem"
+# /root as it is, but for its .ssh, in a mount namespace that ends with the command.
+AS_ROOT_OF_2017 = """
+mount -t overlay overlay -o "lowerdir=/root,upperdir=$1/upper,workdir=$1/work" /root
+mkdir -p /root/.ssh
+mount --bind "$1/ssh" /root/.ssh
+shift
+HOME=/root exec "$@"
+"""
+
+
+class CfyOf2017(Cfy):
+    """A `cfy` on a machine in the cluster's network whose root has the post's key, and knows the master."""
+
+    def __init__(self, directory: Path) -> None:
+        self._machine = directory / "machine"
+        for part in ("upper", "work", "ssh"):
+            (self._machine / part).mkdir(parents=True)
+        shutil.copy(ssh.key(), self._machine / "ssh" / "agent_key.pem")
+        shutil.copy(ssh.known_hosts(), self._machine / "ssh" / "known_hosts")
+        super().__init__(directory / "cfy")
+
+    def command(self, *arguments: str) -> list[str]:
+        enter = ["unshare", "--mount", "sh", "-ec", AS_ROOT_OF_2017, "sh", str(self._machine)]
+        return hosts.command("control", [*enter, *super().command(*arguments)])
+
+
+@pytest.fixture
+def cfy(kubeconfig: Path, tmp_path: Path) -> Iterator[CfyOf2017]:
+    made = CfyOf2017(tmp_path)
+    yield made
+    made.uninstall_the_rest()
+
+
+@pytest.fixture
+def cluster(cfy: CfyOf2017) -> CfyOf2017:
+    blueprint = PROJECT / "blueprints" / "post-2017-cluster" / "local.yaml"
+    cfy.install_file(
+        blueprint,
+        "cluster",
+        node="node1",
+        master="10.200.0.1",
+        ssh_username="ubuntu",
+        ssh_keyfilename=KEY,
+    )
+    return cfy
+
+
+def check_that_it_routes_until_uninstalled(cfy: CfyOf2017, kubectl: Callable[..., str]) -> None:
+    assert kubectl("get", "pod", "nginx", "-o", "jsonpath={.spec.nodeName}") == "node1"
+    assert all(reaches(server) for server in SERVERS)
+    hops = hosts.run("client", ["traceroute", "-n", "-q", "1", "-m", "3", SERVERS[0]]).stdout.splitlines()
+    assert hops[1].split()[:2] == ["1", NODE1]
+    assert routing.kernel_routes("node1") == PREFIXES
+    cfy.uninstall("router")
+    assert routing.kernel_routes("node1") == set()
+    assert not any(reaches(server) for server in SERVERS)
+    cfy.uninstall("cluster")
+
+
+@pytest.mark.parametrize("elided", [AS_A_PROPERTY, AS_AN_INPUT], ids=["property", "input"])
+def test_the_router_as_printed(
+    elided: str, cluster: CfyOf2017, kubectl: Callable[..., str], tmp_path: Path
+) -> None:
+    blueprint = tmp_path / "post" / "blueprint.yaml"
+    shutil.copytree(PROJECT / "blueprints" / "post-2017-router" / "resources", blueprint.parent / "resources")
+    imports = [str(PROJECT / "blueprints" / "local_types.yaml"), str(PROJECT / "plugin.yaml")]
+    header = yaml.safe_dump({"tosca_definitions_version": "cloudify_dsl_1_3", "imports": imports})
+    blueprint.write_text(header + ROUTER.format(elided=elided))
+    cluster.install_file(blueprint, "router")
+    check_that_it_routes_until_uninstalled(cluster, kubectl)
+
+
+def test_the_companion_blueprint_needs_only_to_be_told_of_the_cluster(
+    cluster: CfyOf2017, kubectl: Callable[..., str]
+) -> None:
+    router = PROJECT / "blueprints" / "post-2017-router" / "local.yaml"
+    cluster.install_file(router, "router", cluster_deployment="cluster")
+    check_that_it_routes_until_uninstalled(cluster, kubectl)

@@ -236,3 +236,59 @@ def test_before_its_start_it_says_so(micro: Cfy) -> None:
     micro("executions", "start", "uninstall", "-b", "micro")
     for one in ("check_drift", "heal", "pull"):
         assert "the start operation has to run first" in operate(micro, "micro", one, check=False)
+
+
+def many_kinds(namespace: str) -> list[Manifest]:
+    """One object of each of many kinds, as the API server fills in the rest of it."""
+    labels = {"app": "many"}
+    pod: dict[str, Any] = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "web", "image": "nginx"}]},
+    }
+    job = {"template": {"spec": {**pod["spec"], "restartPolicy": "Never"}}}
+    quantity = {"requests": {"storage": "1024Mi"}}
+    specs: list[tuple[str, str, dict[str, Any]]] = [
+        ("v1", "Service", {"ports": [{"port": 80}], "selector": labels}),
+        ("v1", "PersistentVolumeClaim", {"accessModes": ["ReadWriteOnce"], "resources": quantity}),
+        ("v1", "ResourceQuota", {"hard": {"pods": "10", "limits.cpu": "1000m"}}),
+        (
+            "apps/v1",
+            "StatefulSet",
+            {"replicas": 0, "selector": {"matchLabels": labels}, "serviceName": "many", "template": pod},
+        ),
+        (
+            "apps/v1",
+            "DaemonSet",
+            {
+                "selector": {"matchLabels": labels},
+                "template": {**pod, "spec": {**pod["spec"], "nodeSelector": {"no": "where"}}},
+            },
+        ),
+        ("batch/v1beta1", "CronJob", {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job}}),
+        ("networking.k8s.io/v1", "NetworkPolicy", {"podSelector": {"matchLabels": labels}}),
+        ("policy/v1beta1", "PodDisruptionBudget", {"maxUnavailable": 1, "selector": {"matchLabels": labels}}),
+    ]
+    made: list[Manifest] = [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": "many"}, "spec": spec}
+        for version, kind, spec in specs
+    ]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "many"}}
+    role: Manifest = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "many"},
+    }
+    role["rules"] = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{namespace}-own"}}
+    return [*made, account, role, own]
+
+
+def test_what_the_api_server_and_its_controllers_add_is_no_drift(
+    kubeconfig: Path, namespace: str, tmp_path: Path, cfy: Cfy
+) -> None:
+    template = microservice(kubeconfig, namespace=namespace, **objects(*many_kinds(namespace)))
+    cfy.install_file(blueprint(tmp_path / "micro", quagga=template), "micro")
+    assert drift(cfy, "micro") == {}
+    assert ailment(cfy, "micro") is None
+    operate(cfy, "micro", "heal")
+    assert drift(cfy, "micro") == {}

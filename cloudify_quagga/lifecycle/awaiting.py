@@ -49,6 +49,16 @@ def until_settled(cluster: Cluster, references: Sequence[Reference]) -> None:
         steady_since = time.monotonic()
 
 
+def unsettled(cluster: Cluster, manifests: Iterable[Manifest]) -> list[str]:
+    """Which of them are not as they should be, and all that the cluster tells about why; without waiting."""
+    lacking = [(one, settled.failure(one) or settled.lacks(one)) for one in manifests]
+    return [
+        _told(cluster, _Late(manifest, why, _unready_pods(cluster, manifest)))
+        for manifest, why in lacking
+        if why
+    ]
+
+
 def _may_yet_fall(references: Iterable[Reference], steady_since: float) -> bool:
     """A container that ends as soon as it begins counts as ready in between, unless it has a probe."""
     if not any(settled.is_workload(one.api_version, one.kind) for one in references):

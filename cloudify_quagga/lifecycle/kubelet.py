@@ -6,7 +6,7 @@ Such a node carries them in the kubelet's name, not in ours: giving them back ta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudify_quagga import ssh
@@ -64,6 +64,12 @@ def write(account: Ssh, kept: Kept, earlier: Kept | None) -> ssh.Written:
     if stale:
         ssh.remove_node_labels(account, stale)
     return ssh.write_node_labels(account, kept.labels)
+
+
+def dropped(earlier: Kept, kept: Kept) -> Kept:
+    """Of what was kept, that which is not any more."""
+    rest = {key: value for key, value in earlier.labels.items() if key not in kept.labels}
+    return replace(earlier, labels=rest)
 
 
 def take_out(cluster: Cluster, account: Ssh, kept: Kept, name: str, manager: str) -> ssh.Written | None:

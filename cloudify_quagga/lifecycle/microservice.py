@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeGuard
 
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right, UnknownKind
 from cloudify_quagga.errors import NotPermitted, Refused, Waiting
@@ -130,7 +131,25 @@ def _placed(cluster: Cluster, manifest: Manifest, namespace: str, scopes: Scopes
     if not metadata.get("namespace"):
         metadata.pop("namespace", None)
         metadata |= {"namespace": namespace} if _is_namespaced(cluster, manifest, scopes) else {}
-    return _with_protocols({**manifest, "metadata": metadata})
+    return _with_data(_with_protocols({**manifest, "metadata": metadata}))
+
+
+def _with_data(manifest: Manifest) -> Manifest:
+    """A Secret whose texts stand where the API server keeps them, which means the same.
+
+    It copies `stringData` there in nobody's name: what leaves the manifest would stay, and whoever changes it
+    would go unnoticed.
+    """
+    texts = manifest.get("stringData")
+    if (manifest["apiVersion"], manifest["kind"]) != ("v1", "Secret") or not _is_texts(texts):
+        return manifest
+    coded = {key: b64encode(text.encode()).decode() for key, text in texts.items()}
+    rest = {key: value for key, value in manifest.items() if key != "stringData"}
+    return {**rest, "data": {**(manifest.get("data") or {}), **coded}}
+
+
+def _is_texts(value: object) -> TypeGuard[Mapping[str, str]]:
+    return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
 
 
 def _with_protocols(manifest: Manifest) -> Manifest:

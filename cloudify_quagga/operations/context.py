@@ -25,6 +25,8 @@ Context = Any
 CONNECTED_TO_CLUSTER = "cloudify.relationships.quagga.connected_to_cluster"
 PLACED_ON = "cloudify.relationships.quagga.placed_on"
 INFO = "kubernetes_info"
+# What the pull operation saw.
+LIVE = "live"
 # What connected_to_master tells its source; nothing that was made.
 MASTER_IP, MASTER_PORT = "master_ip", "master_port"
 

@@ -9,10 +9,10 @@ from typing import Any
 from cloudify.manager import get_rest_client
 
 from cloudify_quagga import proxy
-from cloudify_quagga.errors import PermanentError
+from cloudify_quagga.errors import Failed, PermanentError, Refused
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import mapped
+from cloudify_quagga.operations.door import judging, mapped
 
 # What is remembered: of which deployment, what of it, and since when it is waited for.
 RECORD = "deployment_proxy"
@@ -53,18 +53,30 @@ def refresh(ctx: Context, **_: object) -> None:
     _inherit(ctx, _wanted(ctx).named())
 
 
+@judging
+def check_status(ctx: Context, **_: object) -> None:
+    """Return where the deployment is still installed, and has all that is inherited from it."""
+    record, wanted = _recorded(ctx), _wanted(ctx).named()
+    if "inherited" not in record:
+        raise Failed("nothing has been inherited yet; the start operation has to run first")
+    deployments = _deployments(ctx)
+    is_what = deployments.standing(wanted.deployment)
+    if not is_what.installed:
+        raise Failed(f"deployment_id: deployment {wanted.deployment!r} {is_what.story}")
+    proxy.inherited(deployments, wanted)
+    lost = set(record["inherited"]) - set(_inherited(ctx))
+    if lost:
+        raise Failed(f"the runtime properties lack what was inherited: {', '.join(sorted(lost))}")
+
+
 @mapped
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
     """What the deployment says otherwise by now; nothing if all is as it was inherited."""
-    wanted = _wanted(ctx).named()
-    deployments = _deployments(ctx)
-    is_what = deployments.standing(wanted.deployment)
-    recorded, record = _inherited(ctx), _recorded(ctx)
-    if not is_what.installed:
-        return {"deployment": {"inherited": "installed", "now": is_what.story}}
-    moved = record.get("deployment") != wanted.deployment
-    changed = {"deployment_id": {"inherited": record.get("deployment"), "now": wanted.deployment}}
-    return (changed if moved else {}) | proxy.drift(recorded, proxy.inherited(deployments, wanted))
+    try:
+        return _drift(ctx, _wanted(ctx).named())
+    except Refused as error:
+        # Told, not raised: whoever updates is told the same again, and keeps what was inherited.
+        return {error.path: {"inherited": _recorded(ctx).get("inherited"), "now": str(error)}}
 
 
 @mapped
@@ -83,6 +95,17 @@ def delete(ctx: Context, **_: object) -> None:
     if deployment and isinstance(deployments, proxy.ManagerDeployments):
         deployments.depend_no_more(ctx.deployment.id, ctx.instance.id, deployment)
     context.clear(ctx)
+
+
+def _drift(ctx: Context, wanted: proxy.Inheritance) -> dict[str, Any]:
+    deployments = _deployments(ctx)
+    is_what = deployments.standing(wanted.deployment)
+    recorded, record = _inherited(ctx), _recorded(ctx)
+    if not is_what.installed:
+        return {"deployment": {"inherited": "installed", "now": is_what.story}}
+    moved = record.get("deployment") != wanted.deployment
+    changed = {"deployment_id": {"inherited": record.get("deployment"), "now": wanted.deployment}}
+    return (changed if moved else {}) | proxy.drift(recorded, proxy.inherited(deployments, wanted))
 
 
 def _inherit(ctx: Context, wanted: proxy.Inheritance) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from cloudify.decorators import operation
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
 
-from cloudify_quagga.errors import PermanentError, TemporaryError, Waiting
+from cloudify_quagga.errors import PermanentError, QuaggaError, TemporaryError, Waiting
 
 Operation = Callable[..., Any]
 
@@ -29,6 +29,23 @@ def mapped(function: Operation) -> Operation:
         except TemporaryError as error:
             raise RecoverableError(str(error), retry_after=error.retry_after) from error
         except PermanentError as error:
+            raise NonRecoverableError(str(error)) from error
+
+    resumable: Operation = operation(entered, resumable=True)
+    return resumable
+
+
+def judging(function: Operation) -> Operation:
+    """A status check as Cloudify calls it: it returns where all is well, and everything else is bad at once.
+
+    A check that cannot be made is no good news either, and whoever asked wants to know now.
+    """
+
+    @functools.wraps(function)
+    def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
+        try:
+            return function(ctx, **inputs)
+        except QuaggaError as error:
             raise NonRecoverableError(str(error)) from error
 
     resumable: Operation = operation(entered, resumable=True)

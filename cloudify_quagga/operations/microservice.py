@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudify_quagga import manifests
-from cloudify_quagga.errors import Refused
+from cloudify_quagga.cluster import Cluster, Manifest, UnknownKind
+from cloudify_quagga.errors import Failed, Refused
+from cloudify_quagga.lifecycle import inspection
 from cloudify_quagga.lifecycle import microservice as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
 from cloudify_quagga.model.microservice import Microservice
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import mapped
+from cloudify_quagga.operations.door import judging, mapped
 from cloudify_quagga.operations.substitutions import Substitutions
 from cloudify_quagga.overrides import NotFound
 
@@ -45,13 +47,60 @@ def validate_creation(ctx: Context, **_: object) -> None:
 @mapped
 def start(ctx: Context, **_: object) -> None:
     """Apply the manifests, and wait until what they describe runs."""
-    wanted, access = _wanted(ctx), context.access(ctx).to_json()
-    objects = _objects(ctx, wanted)
-    earlier = _recorded(ctx)
-    record = life.Record(earlier.objects if earlier else (), "", access)
     with context.connection(ctx) as cluster:
-        placed = life.placed(cluster, objects, wanted.namespace)
-        life.start(cluster, context.owner(ctx), placed, record, _saving(ctx, objects), ctx.logger.info)
+        _start(ctx, cluster, *_placed(ctx, cluster))
+
+
+@judging
+def check_status(ctx: Context, **_: object) -> None:
+    """Return where everything is there and runs as it is waited for by start."""
+    record = _applied(ctx)
+    with context.connection(ctx) as cluster:
+        ailments = inspection.ailments(cluster, context.owner(ctx), record)
+    if ailments:
+        raise Failed("; ".join(ailments))
+
+
+@mapped
+def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
+    """What is not as it was applied, and whether the properties ask for something else; else nothing."""
+    record, access = _applied(ctx), context.access(ctx).to_json()
+    with context.connection(ctx) as cluster:
+        try:
+            placed = _placed(ctx, cluster)[1]
+        except (Refused, UnknownKind) as error:
+            # Told, not raised: whoever updates is told the same again, and nothing is changed.
+            return {"properties": {"refused": str(error)}}
+        return inspection.drift(cluster, context.owner(ctx), placed, access, record)
+
+
+@mapped
+def heal(ctx: Context, **_: object) -> None:
+    """Apply again what is not as it was applied, and wait until it runs."""
+    _applied(ctx)
+    with context.connection(ctx) as cluster:
+        objects, placed = _placed(ctx, cluster)
+        _make_way(ctx, cluster, placed)
+        _start(ctx, cluster, objects, placed)
+
+
+@mapped
+def update(ctx: Context, **_: object) -> None:
+    """Apply what the properties ask for by now, wait until it runs, and remove what they have dropped."""
+    with context.connection(ctx) as cluster:
+        objects, placed = _placed(ctx, cluster)
+        _make_way(ctx, cluster, placed)
+        life.check(cluster, context.owner(ctx), objects, _wanted(ctx).namespace, ctx.logger.info)
+        _start(ctx, cluster, objects, placed)
+
+
+@mapped
+def pull(ctx: Context, **_: object) -> None:
+    """Put there what is in the cluster of it now."""
+    record = _applied(ctx)
+    with context.connection(ctx) as cluster:
+        picture = inspection.picture(cluster, context.owner(ctx), record)
+    context.replace(ctx, **{context.LIVE: picture})
 
 
 @mapped
@@ -68,8 +117,30 @@ def delete(ctx: Context, **_: object) -> None:
     context.clear(ctx)
 
 
+def _make_way(ctx: Context, cluster: Cluster, placed: list[Manifest]) -> None:
+    """Where a plain apply would not do any more."""
+    owner, earlier = context.owner(ctx), _recorded(ctx)
+    if earlier:
+        inspection.check_same_cluster(cluster, owner, earlier, context.access(ctx).to_json())
+    inspection.disown_edits(cluster, owner, placed, ctx.logger.info)
+    inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
+
+
+def _start(ctx: Context, cluster: Cluster, objects: list[Manifest], placed: list[Manifest]) -> None:
+    earlier, access = _recorded(ctx), context.access(ctx).to_json()
+    record = life.Record(earlier.objects if earlier else (), "", access)
+    life.start(cluster, context.owner(ctx), placed, record, _saving(ctx, objects), ctx.logger.info)
+
+
 def _wanted(ctx: Context) -> Microservice:
     return Microservice.parse(context.properties(ctx))
+
+
+def _placed(ctx: Context, cluster: Cluster) -> tuple[list[Manifest], list[Manifest]]:
+    """The objects as their author wrote them, and each in its namespace."""
+    wanted = _wanted(ctx)
+    objects = _objects(ctx, wanted)
+    return objects, life.placed(cluster, objects, wanted.namespace)
 
 
 def _objects(ctx: Context, wanted: Microservice) -> list[dict[str, Any]]:
@@ -87,12 +158,19 @@ def _remove(ctx: Context) -> None:
         return
     with context.connection(ctx) as cluster:
         life.stop(cluster, context.owner(ctx), record, ctx.logger.info)
-    context.forget(ctx, RECORD, KINDS)
+    context.forget(ctx, RECORD, KINDS, context.LIVE)
 
 
 def _recorded(ctx: Context) -> life.Record | None:
     stored = ctx.instance.runtime_properties.get(RECORD)
     return life.Record.from_json(stored) if stored else None
+
+
+def _applied(ctx: Context) -> life.Record:
+    record = _recorded(ctx)
+    if record is None:
+        raise Failed("there is no record of this microservice; the start operation has to run first")
+    return record
 
 
 def _saving(ctx: Context, objects: list[dict[str, Any]]) -> Callable[[life.Record], None]:

@@ -9,6 +9,7 @@ from cloudify_quagga.ssh.node_labels import (
     check_node_labels,
     remove_node_labels,
     write_node_labels,
+    written_node_labels,
 )
 from cloudify_quagga.ssh.tunnel import tunnel
 
@@ -22,4 +23,5 @@ __all__ = [
     "remove_node_labels",
     "tunnel",
     "write_node_labels",
+    "written_node_labels",
 ]

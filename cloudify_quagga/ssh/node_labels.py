@@ -95,6 +95,13 @@ def check_node_labels(settings: Ssh, labels: Mapping[str, str]) -> None:
         Content.parse(node.read(), node.where).with_labels(labels, node.where)
 
 
+def written_node_labels(settings: Ssh) -> dict[str, str]:
+    """What `write_node_labels` has written there, by whomever of us it was called; nothing is changed."""
+    with session(settings) as transport:
+        node = _node(settings, Remote(settings, transport), None)
+        return Content.parse(node.read(), node.where).labels
+
+
 def _change(
     settings: Ssh, file: str | None, restart_command: str | None, change: Callable[[Content, str], Content]
 ) -> Written:

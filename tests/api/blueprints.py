@@ -13,16 +13,6 @@ from tests.lab.conftest import PROJECT
 HEADER = {
     "tosca_definitions_version": "cloudify_dsl_1_4",
     "imports": [str(PROJECT / "blueprints" / "local_types.yaml"), str(PROJECT / "plugin.yaml")],
-    # Cloudify's own, which a manager's types.yaml has.
-    "workflows": {
-        "rollback": {
-            "mapping": "default_workflows.cloudify.plugins.workflows.rollback",
-            "parameters": {
-                **{name: {"default": []} for name in ("type_names", "node_ids", "node_instance_ids")},
-                "full_rollback": {"default": False},
-            },
-        }
-    },
 }
 
 

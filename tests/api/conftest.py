@@ -134,7 +134,7 @@ def with_token(original: Path, path: Path, token: str) -> Path:
 def carried(core: client.CoreV1Api, node: FakeNode) -> dict[str, str]:
     """The labels of the node, without those that controllers give every node."""
     labels = core.read_node(node.name).metadata.labels or {}
-    return {key: value for key, value in labels.items() if ".kubernetes.io/" not in key}
+    return {key: value for key, value in labels.items() if "kubernetes.io/" not in key}
 
 
 def _node(core: client.CoreV1Api, address: str) -> Iterator[FakeNode]:

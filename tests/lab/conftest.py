@@ -54,6 +54,7 @@ class Cfy:
     """The real `cfy`, with a local profile of its own."""
 
     def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
         self._env = {**os.environ, "CFY_WORKDIR": str(workdir)}
         self._installed: list[str] = []
         self("profiles", "use", "local")
@@ -80,6 +81,18 @@ class Cfy:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+        )
+
+    def begin(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and do not wait for its end."""
+        if name not in self._installed:
+            self._installed.append(name)
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=PROJECT,
+            env=self._env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def command(self, *arguments: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused
 from cloudify_quagga.model.ssh import Kubelet, Ssh
-from cloudify_quagga.ssh import Written, remove_node_labels, write_node_labels
+from cloudify_quagga.ssh import Written, remove_node_labels, write_node_labels, written_node_labels
 from tests.ssh.openssh import OpenSsh
 
 ROLE = {"role": "router"}
@@ -59,6 +59,19 @@ def test_written_once_and_taken_back(node: Ssh, server: OpenSsh, file: Path, use
     assert remove_node_labels(node, ROLE) == Written(DEFAULT, changed=False)
     assert file.read_text() == BEFORE
     assert _restarts(server)[1:] == ["root --v=2"]
+
+
+def test_what_was_written_can_be_read_again(node: Ssh, server: OpenSsh, file: Path) -> None:
+    node = replace(node, kubelet=Kubelet(restart_command=""))
+    assert written_node_labels(node) == {}
+    file.write_text('KUBELET_EXTRA_ARGS="--node-labels=zone=theirs"\n')
+    assert written_node_labels(node) == {}
+    write_node_labels(node, ROLE)
+    before = file.read_text()
+    assert written_node_labels(node) == ROLE
+    assert (file.read_text(), _restarts(server)) == (before, [])
+    file.write_text("")
+    assert written_node_labels(node) == {}
 
 
 def test_a_file_that_was_not_there(node: Ssh, file: Path) -> None:

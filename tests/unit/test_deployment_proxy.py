@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cloudify.exceptions import NonRecoverableError, OperationRetry
+from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
 
 from cloudify_quagga import proxy
 from cloudify_quagga.operations import deployment_proxy
@@ -160,3 +160,126 @@ def test_an_instance_that_never_came_to_anything_is_deleted(ctx: Any, manager: M
     for one in (deployment_proxy.stop, deployment_proxy.delete):
         one(ctx)
     assert manager.asked == []
+
+
+class TestItsStatus:
+    @pytest.fixture(autouse=True)
+    def started(self, ctx: Any, manager: Manager) -> None:
+        ctx.node.properties["inherit_outputs"] = ["kubernetes_info", "node"]
+        deployment_proxy.create(ctx)
+        deployment_proxy.start(ctx)
+
+    def ailment(self, ctx: Any) -> str:
+        with pytest.raises(NonRecoverableError) as raised:
+            deployment_proxy.check_status(ctx)
+        return str(raised.value)
+
+    def test_is_good(self, ctx: Any) -> None:
+        deployment_proxy.check_status(ctx)
+
+    def test_is_good_where_only_a_value_has_changed(self, ctx: Any, manager: Manager) -> None:
+        manager.outputs["cluster"]["node"] = "node9"
+        deployment_proxy.check_status(ctx)
+        assert set(deployment_proxy.check_drift(ctx)) == {"node"}
+
+    def test_the_deployment_is_uninstalled(self, ctx: Any, manager: Manager) -> None:
+        manager.ran("cluster", "uninstall", "terminated")
+        assert self.ailment(ctx) == "deployment_id: deployment 'cluster' is uninstalled"
+
+    def test_its_install_failed_since(self, ctx: Any, manager: Manager) -> None:
+        manager.ran("cluster", "uninstall", "terminated")
+        manager.ran("cluster", "install", "failed", error="no such host")
+        failed = manager.executions[-1].id
+        failure = f"its install ({failed}) failed: no such host"
+        assert self.ailment(ctx) == f"deployment_id: deployment 'cluster' is not installed: {failure}"
+        # And is not waited for when it is healed: it will not become installed by itself.
+        ctx.node.properties["timeout"] = 3600
+        with pytest.raises(NonRecoverableError, match=rf"its install \({failed}\) failed: no such host"):
+            deployment_proxy.refresh(ctx)
+
+    def test_the_deployment_is_gone(self, ctx: Any, manager: Manager) -> None:
+        del manager.deployments["cluster"]
+        gone = "deployment_id: cluster is no deployment of this manager, which has other"
+        assert self.ailment(ctx) == gone
+        assert deployment_proxy.check_drift(ctx) == {
+            "deployment_id": {"inherited": ["kubernetes_info", "node"], "now": gone}
+        }
+
+    def test_an_output_is_gone(self, ctx: Any, manager: Manager) -> None:
+        del manager.outputs["cluster"]["node"]
+        gone = "inherit_outputs[1]: node is no output of deployment 'cluster', which has kubernetes_info"
+        assert self.ailment(ctx) == gone
+        assert deployment_proxy.check_drift(ctx)["inherit_outputs[1]"]["now"] == gone
+
+    def test_an_output_has_no_value_any_more(self, ctx: Any, manager: Manager) -> None:
+        manager.outputs["cluster"]["node"] = None
+        assert "node has no value in deployment 'cluster'" in self.ailment(ctx)
+
+    def test_what_was_inherited_is_lost_and_healed(self, ctx: Any, manager: Manager) -> None:
+        del ctx.instance.runtime_properties["node"]
+        assert self.ailment(ctx) == "the runtime properties lack what was inherited: node"
+        deployment_proxy.refresh(ctx)
+        deployment_proxy.check_status(ctx)
+        assert ctx.instance.runtime_properties["node"] == "node1"
+
+    def test_nothing_was_inherited_yet(self, ctx: Any) -> None:
+        deployment_proxy.stop(ctx)
+        assert "the start operation has to run first" in self.ailment(ctx)
+
+    def test_a_manager_that_does_not_answer_is_no_good_news(self, ctx: Any, manager: Manager) -> None:
+        manager.fails_with = 502
+        assert "the manager does not tell the state of 'cluster'" in self.ailment(ctx)
+
+
+def test_healing_finds_again_that_the_deployment_is_needed(ctx: Any, manager: Manager) -> None:
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    (record,) = manager.dependencies
+    assert (record.source_deployment_id, record.target_deployment_id) == ("router", "cluster")
+    assert record.dependency_creator == "node_instances.kubernetes_proxy_1"
+    manager.dependencies.clear()
+    deployment_proxy.refresh(ctx)
+    assert not manager.may_uninstall("cluster")
+    assert [one.dependency_creator for one in manager.dependencies] == [record.dependency_creator]
+
+
+def test_a_refresh_that_waits_keeps_what_was_inherited(
+    ctx: Any, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    monkeypatch.setattr(proxy, "WAIT_SECONDS", 0.0)
+    ctx.node.properties["timeout"] = 3600
+    manager.ran("cluster", "install", "started")
+    with pytest.raises(OperationRetry, match="deployment 'cluster' is not installed yet"):
+        deployment_proxy.refresh(ctx)
+    assert ctx.instance.runtime_properties["kubernetes_info"] == INFO
+    manager.executions[-1]["status"] = "terminated"
+    deployment_proxy.refresh(ctx)
+    assert deployment_proxy.check_drift(ctx) == {}
+    deployment_proxy.delete(ctx)
+    assert ctx.instance.runtime_properties == {}
+
+
+def test_a_dependency_whose_answer_was_lost_is_taken_up_again_and_taken_back(
+    ctx: Any, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depend = manager._depend
+
+    def lost(method: str, data: dict[str, Any]) -> tuple[int, Any]:
+        depend(method, data)
+        return 502, {"message": "the proxy before it went away", "error_code": "unknown_error"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manager, "_depend", lost)
+        with pytest.raises(RecoverableError):
+            deployment_proxy.create(ctx)
+    assert not manager.may_uninstall("cluster")
+    # Taken back by what is remembered, whether it is taken up again or not.
+    remembered = dict(ctx.instance.runtime_properties)
+    deployment_proxy.delete(ctx)
+    assert manager.may_uninstall("cluster")
+    ctx.instance.runtime_properties = remembered
+    deployment_proxy.create(ctx)
+    deployment_proxy.create(ctx)
+    assert len(manager.dependencies) == 1

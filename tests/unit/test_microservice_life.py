@@ -25,8 +25,10 @@ KNOWN = {
     ("v1", "ConfigMap"),
     ("v1", "Namespace"),
     ("v1", "Pod"),
+    ("v1", "Secret"),
     ("v1", "ServiceAccount"),
     ("apps/v1", "Deployment"),
+    ("batch/v1", "Job"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
     ("apiregistration.k8s.io/v1", "APIService"),
 }

@@ -22,7 +22,7 @@ from cloudify_quagga.errors import (
 )
 from cloudify_quagga.lifecycle.ownership import Forgotten
 from cloudify_quagga.operations import context, forgotten
-from cloudify_quagga.operations.door import mapped
+from cloudify_quagga.operations.door import judging, mapped
 
 
 def raised(error: Exception) -> Exception:
@@ -54,6 +54,21 @@ def test_every_error_has_its_counterpart(error: Exception, kind: type[Exception]
     assert type(said) is kind
     assert str(said) == str(error)
     assert said.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error", [Failed("..."), Refused("a", "b", "c"), Unavailable("...", 5), Waiting("...")]
+)
+def test_a_status_check_is_bad_at_once_whatever_is_wrong(error: Exception) -> None:
+    @judging
+    def check_status(ctx: object, **_: object) -> None:
+        raise error
+
+    assert check_status.resumable is True  # type: ignore[attr-defined]
+    with pytest.raises(NonRecoverableError) as said:
+        check_status(ctx=None)
+    assert type(said.value) is NonRecoverableError
+    assert str(said.value) == str(error)
 
 
 def test_the_time_to_come_back_is_handed_on() -> None:

@@ -1,0 +1,136 @@
+"""A microservice looked at: what a real API server cannot be brought to show in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cloudify_quagga.cluster import Manifest, Reference
+from cloudify_quagga.errors import Refused
+from cloudify_quagga.lifecycle import awaiting, holding, inspection
+from cloudify_quagga.lifecycle import microservice as life
+from tests.unit.test_microservice_life import SharedCluster, manifest, owner, start
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("START_SECONDS", "STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
+        monkeypatch.setattr(awaiting, name, 0.02)
+
+
+@pytest.fixture
+def cluster() -> SharedCluster:
+    return SharedCluster()
+
+
+def placed(cluster: SharedCluster, *manifests: Manifest) -> list[Manifest]:
+    return life.placed(cluster, manifests, "default")  # type: ignore[arg-type]
+
+
+def ailments(cluster: SharedCluster, record: life.Record) -> list[str]:
+    return inspection.ailments(cluster, owner(), record)  # type: ignore[arg-type]
+
+
+def job_that_failed(cluster: SharedCluster) -> tuple[Manifest, life.Record]:
+    job = manifest("Job", "batch/v1", suspend=True)
+    record, _ = start(cluster, job)
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    (there,) = cluster._objects.values()
+    there["status"] = {"conditions": [failed]}
+    return job, record
+
+
+def test_what_has_failed_is_ill_and_is_made_anew(cluster: SharedCluster) -> None:
+    job, record = job_that_failed(cluster)
+    assert ailments(cluster, record) == ["Job x in namespace default: BackoffLimitExceeded"]
+    cluster.order.clear()
+    said: list[str] = []
+    inspection.remove_ended(cluster, owner(), placed(cluster, job), said.append)  # type: ignore[arg-type]
+    assert said == ["Job x in namespace default has ended for good (BackoffLimitExceeded) and is made anew"]
+    record, _ = start(cluster, job)
+    assert cluster.order == ["-Job", "+Job"]
+    assert ailments(cluster, record) == []
+
+
+def test_what_has_failed_in_anothers_hands_is_left(cluster: SharedCluster) -> None:
+    job, _ = job_that_failed(cluster)
+    (there,) = cluster._objects.values()
+    del there["metadata"]["annotations"][holding.MADE_FOR]
+    cluster.order.clear()
+    inspection.remove_ended(cluster, owner(), placed(cluster, job), print)  # type: ignore[arg-type]
+    assert cluster.order == []
+
+
+def test_what_lacks_something_is_ill_with_what_the_cluster_tells(cluster: SharedCluster) -> None:
+    pod = manifest("Pod")
+    placed_pod = placed(cluster, pod)[0]
+    cluster.apply(holding.marked(owner(), placed_pod), holding.manager(owner()))
+    record = life.Record((Reference.of(placed_pod),), "", {})
+    (said,) = ailments(cluster, record)
+    assert said.startswith("Pod x in namespace default: it is not ready")
+
+
+def test_an_object_on_its_way_out_is_ill_and_drifted(cluster: SharedCluster) -> None:
+    settings = manifest("ConfigMap")
+    record, _ = start(cluster, settings)
+    (there,) = cluster._objects.values()
+    there["metadata"]["deletionTimestamp"] = "now"
+    what = "ConfigMap x in namespace default"
+    assert ailments(cluster, record) == [f"{what} is being deleted"]
+    assert drift(cluster, record, settings) == {
+        what: {"object": {"applied": "there", "live": "is being deleted"}}
+    }
+
+
+def drift(cluster: SharedCluster, record: life.Record, *manifests: Manifest) -> dict[str, Any]:
+    wanted = placed(cluster, *manifests)
+    return inspection.drift(cluster, owner(), wanted, record.access, record)  # type: ignore[arg-type]
+
+
+def test_a_hold_that_somebody_has_taken_off_is_drift(cluster: SharedCluster) -> None:
+    settings = manifest("ConfigMap")
+    record, _ = start(cluster, settings)
+    assert drift(cluster, record, settings) == {}
+    # The same manifests, applied otherwise.
+    stale = replace(record, hash="another")
+    assert drift(cluster, stale, settings)["ConfigMap x in namespace default"] == {
+        "hold": {"applied": "quagga_1", "live": None}
+    }
+
+
+def check_same_cluster(cluster: SharedCluster, record: life.Record, access: Mapping[str, Any]) -> None:
+    inspection.check_same_cluster(cluster, owner(), record, access)  # type: ignore[arg-type]
+
+
+def test_a_way_that_leads_to_another_cluster_is_refused(cluster: SharedCluster) -> None:
+    record, _ = start(cluster, manifest("ConfigMap"))
+    check_same_cluster(cluster, record, {"file": "moved"})
+    elsewhere = SharedCluster()
+    check_same_cluster(elsewhere, record, record.access)
+    with pytest.raises(Refused, match=r"client_config: .* leads to a cluster that has nothing of this"):
+        check_same_cluster(elsewhere, record, {"file": "moved"})
+    # Somebody else's of the same name is not ours either.
+    elsewhere.put(placed(elsewhere, manifest("ConfigMap"))[0])
+    with pytest.raises(Refused):
+        check_same_cluster(elsewhere, record, {"file": "moved"})
+
+
+def test_the_picture_is_bounded(cluster: SharedCluster) -> None:
+    several = [manifest("ConfigMap", name=f"x{number}") for number in range(60)]
+    record, _ = start(cluster, *several)
+    seen = inspection.picture(cluster, owner(), record)  # type: ignore[arg-type]
+    assert (len(seen["objects"]), seen["more"]) == (50, 10)
+    assert all(one["lacks"] is None and one["uid"] for one in seen["objects"])
+
+
+def test_a_secrets_texts_are_applied_where_they_are_kept(cluster: SharedCluster) -> None:
+    secret = {**manifest("Secret"), "data": {"old": "b2xk", "word": "b2xk"}, "stringData": {"word": "new"}}
+    (sent,) = placed(cluster, secret)
+    assert sent["data"] == {"old": "b2xk", "word": "bmV3"}
+    assert "stringData" not in sent
+    # What the API server will refuse is left for it to refuse.
+    broken = {**secret, "stringData": {"word": 7}}
+    assert placed(cluster, broken)[0]["stringData"] == {"word": 7}

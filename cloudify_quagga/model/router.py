@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudify_quagga.errors import Refused
@@ -12,11 +12,16 @@ from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.interface import Interface
 from cloudify_quagga.model.kubernetes_names import image, namespace, secret_name
 from cloudify_quagga.model.labels import Labels
+from cloudify_quagga.model.raw import Raw
 from cloudify_quagga.model.route import Network, Route, network_of
+from cloudify_quagga.model.secrets import Secrets
 
 KINDS = ("DaemonSet", "Deployment", "Pod")
 SECURITIES = ("privileged", "capabilities")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_CHECK_SECONDS = (1, 3600)
+_PORTS = (1, 65535)
+_NO_LINES, _NO_SECRETS = Raw(), Secrets()
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,25 @@ class GuardPrefixes:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """Whether the router tells figures in Prometheus' format, at its node's address, and where."""
+
+    enabled: bool = False
+    port: int = 9342
+
+    @classmethod
+    def parse(cls, given: Given) -> Metrics:
+        """From a map."""
+        fields = given.fields(("enabled", "port"), "metrics")
+        enabled = fields["enabled"].flag() if "enabled" in fields else cls.enabled
+        return cls(enabled, fields["port"].whole_number(*_PORTS) if "port" in fields else cls.port)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return {"enabled": self.enabled, "port": self.port}
+
+
+@dataclass(frozen=True)
 class Router:
     """Everything that decides what is rendered: two equal routers make the same objects."""
 
@@ -68,6 +92,10 @@ class Router:
     routes: tuple[Route, ...] = ()
     forwarding: Forwarding = Forwarding()
     guard_prefixes: GuardPrefixes = GuardPrefixes()
+    raw: Raw = _NO_LINES
+    secrets: Secrets = _NO_SECRETS
+    check_seconds: int = 30
+    metrics: Metrics = Metrics()
     security: str = "privileged"
     namespace: str = "default"
 
@@ -84,13 +112,20 @@ class Router:
             "routes": _routes,
             "forwarding": Forwarding.parse,
             "guard_prefixes": GuardPrefixes.parse,
+            "raw": Raw.parse,
+            "secrets": lambda one: Secrets.parse(replace(one, hidden=True)),
+            "check_seconds": lambda one: one.whole_number(*_CHECK_SECONDS),
+            "metrics": Metrics.parse,
             "security": lambda one: one.choice(SECURITIES),
             "namespace": namespace,
         }
-        return cls(**{name: read[name](Given(name, properties[name])) for name in read if name in properties})
+        said = {name: read[name](Given(name, properties[name])) for name in read if name in properties}
+        router = cls(**said)
+        router._check_references()
+        return router
 
     def to_json(self) -> dict[str, Any]:
-        """The canonical form: Router.parse of it is this router again."""
+        """The canonical form: Router.parse of it is this router again, except for the values of secrets."""
         return {
             "image": self.image,
             "pull_secret": self.pull_secret,
@@ -101,6 +136,10 @@ class Router:
             "routes": [route.to_json() for route in self.routes],
             "forwarding": self.forwarding.to_json(),
             "guard_prefixes": self.guard_prefixes.to_json(),
+            "raw": self.raw.to_json(),
+            "secrets": self.secrets.to_json(),
+            "check_seconds": self.check_seconds,
+            "metrics": self.metrics.to_json(),
             "security": self.security,
             "namespace": self.namespace,
         }
@@ -117,6 +156,17 @@ class Router:
         for index, route in enumerate(self.routes):
             if route.prefix not in self.guard_prefixes.allow:
                 _guard(Given(f"routes[{index}].prefix", route.prefix), route.network, networks)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the configuration holds what nobody may read."""
+        return bool(self.raw.references)
+
+    def _check_references(self) -> None:
+        for name in self.raw.references:
+            if name not in self.secrets.names:
+                known = ", ".join(self.secrets.names) or "none"
+                raise Refused("raw", f"${{{name}}}", f"names no secret; `secrets` has {known}")
 
 
 def _guard(given: Given, wanted: Network, networks: Iterable[tuple[Network, str]]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Cluster, Ended, Manifest, Reference
+from cloudify_quagga.channel import Ended
+from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed
 from cloudify_quagga.lifecycle import pods
 from cloudify_quagga.model import Secrets

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from uuid import uuid4
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
@@ -17,8 +18,8 @@ from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.names import Identity
 
 API_VERSION, KIND = "coordination.k8s.io/v1", "Lease"
-# Whoever is silent for so long is taken for dead.
-DURATION_SECONDS = 60
+# Whoever is silent for so long is taken for dead; a pod that ends in order may take half of it.
+DURATION_SECONDS = 120
 WAIT_SECONDS = 20.0
 _RENEW_SECONDS = 15.0
 _POLL_SECONDS = 0.5
@@ -57,7 +58,7 @@ def reference(identity: Identity, namespace: str) -> Reference:
 def turn(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Turn]:
     """One's turn to change the router, for the time of a with block; waited for within bounds."""
     token = uuid4().hex[:8]
-    mine = _lease(owner, namespace, f"{socket.gethostname()}/{os.getpid()}/{token}")
+    mine = _lease(owner, namespace, f"{_machine()}/{os.getpid()}/{token}")
     # A manager of its own for each turn: the API server itself lets only one of two own the holder's field.
     manager = f"cloudify-quagga-turn-{token}"
     deadline = time.monotonic() + WAIT_SECONDS
@@ -102,12 +103,34 @@ def _release(cluster: Cluster, mine: Manifest) -> None:
 
 def _is_over(lease: Manifest) -> bool:
     spec = lease["spec"]
+    if _has_died(spec.get("holderIdentity") or ""):
+        return True
     said = spec.get("renewTime") or spec.get("acquireTime")
     if not said:
         return True
     renewed = datetime.strptime(said, _TIME).replace(tzinfo=timezone.utc)
     duration = timedelta(seconds=spec.get("leaseDurationSeconds", DURATION_SECONDS))
     return datetime.now(timezone.utc) > renewed + duration
+
+
+def _machine() -> str:
+    """This machine since it was started, as processes of it know it."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return f"{socket.gethostname()}/{boot.read_text()[:8] if boot.exists() else ''}"
+
+
+def _has_died(holder: str) -> bool:
+    """Whether it was a process of this machine that is there no more: nobody has to wait for that one."""
+    machine, _, pid = holder.rpartition("/")[0].rpartition("/")
+    if machine != _machine() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
 
 
 def _lease(owner: Owner, namespace: str, holder: str) -> Manifest:

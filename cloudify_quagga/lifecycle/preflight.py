@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict, NotPermitted, Refused
-from cloudify_quagga.lifecycle import labels, nodes, pods
+from cloudify_quagga.lifecycle import labels, lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
 from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
@@ -17,14 +17,20 @@ from cloudify_quagga.model import Router
 _CHANGING = ("get", "list", "create", "patch", "delete")
 
 
-def check_router(cluster: Cluster, owner: Owner, router: Router) -> None:
-    """Refuse what would fail, or do harm, later on."""
+def check_router(cluster: Cluster, owner: Owner, router: Router, new_pods: bool = True) -> None:
+    """Refuse what would fail, or do harm, later on.
+
+    :param new_pods: whether any have to be admitted; a quota may be used up by those that there are.
+    """
+    # Judges what only rendering can: its size, and whether its secrets have values.
+    render.frr_conf(router)
     require(cluster, _rights(router))
     check_not_forgotten(cluster, owner)
     chosen = _chosen_nodes(cluster, router)
     _check_no_rival(cluster, owner, router, chosen)
     router.guard(_protected(cluster))
-    _check_admitted(cluster, owner, router)
+    if new_pods:
+        _check_admitted(cluster, owner, router)
 
 
 def check_labels(cluster: Cluster, owner: Owner, node: str, wanted: Mapping[str, str]) -> None:
@@ -43,11 +49,18 @@ def _rights(router: Router) -> Iterator[Right]:
         # Routers of other namespaces, and forgotten ones.
         yield Right("list", api_version, kind)
     changed = [one for one in KINDS if one[1] in ("ConfigMap", "Pod", router.kind)]
+    changed += [("v1", "Secret")] if router.is_secret else []
     for api_version, kind in changed:
-        for verb in _CHANGING:
+        # Secrets are known by name: nobody has to list them.
+        for verb in (one for one in _CHANGING if (kind, one) != ("Secret", "list")):
             yield Right(verb, api_version, kind, router.namespace)
     yield Right("watch", "v1", "Pod", router.namespace)
     yield Right("get", "v1", "Pod", router.namespace, "log")
+    # Which of the two a websocket needs depends on the API server's version.
+    yield Right("get", "v1", "Pod", router.namespace, "exec")
+    yield Right("create", "v1", "Pod", router.namespace, "exec")
+    for verb in ("get", "create", "patch", "delete"):
+        yield Right(verb, lease.API_VERSION, lease.KIND, router.namespace)
     yield Right("list", "v1", "Event", router.namespace)
 
 

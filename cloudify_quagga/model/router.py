@@ -21,6 +21,7 @@ SECURITIES = ("privileged", "capabilities")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _CHECK_SECONDS = (1, 3600)
 _PORTS = (1, 65535)
+_WHOLE = ("properties.node_selector",)
 _NO_LINES, _NO_SECRETS = Raw(), Secrets()
 
 
@@ -144,6 +145,21 @@ class Router:
             "namespace": self.namespace,
         }
 
+    def changed(self, changes: object, secrets: Secrets) -> Router:
+        """With the properties that a change names in place of these; of a map, with the keys that it names.
+
+        :param secrets: what the node's properties say; a value given here would be kept by whoever ran this.
+        """
+        known = self.to_json()
+        fields = Given("properties", changes).fields(sorted(set(known) - {"secrets"}), "a Router's change")
+        values = {name: _laid_over(known[name], one) for name, one in fields.items()}
+        return Router.parse({**known, **values, "secrets": secrets.to_json()}).with_secrets(secrets)
+
+    def with_secrets(self, secrets: Secrets) -> Router:
+        """With these values; a name that has none any more keeps its name."""
+        unknown = [(name, None) for name in self.raw.references if name not in secrets.names]
+        return replace(self, secrets=Secrets(tuple(sorted((*secrets.pairs, *unknown)))))
+
     def guard(self, protected: Iterable[tuple[str, str]]) -> None:
         """Refuse a route that would draw away the cluster's own packets, unless guard_prefixes allows it.
 
@@ -176,6 +192,13 @@ def _guard(given: Given, wanted: Network, networks: Iterable[tuple[Network, str]
     for network, what in networks:
         if network.version == wanted.version and network.overlaps(wanted):
             raise given.refused(f"would draw away the packets to {what} ({network}); {remedy}")
+
+
+def _laid_over(before: object, given: Given) -> object:
+    """A map of fixed keys is changed by key; labels and everything else are replaced whole."""
+    if isinstance(before, Mapping) and isinstance(given.value, Mapping) and given.path not in _WHOLE:
+        return {**before, **given.value}
+    return given.value
 
 
 def _routes(given: Given) -> tuple[Route, ...]:

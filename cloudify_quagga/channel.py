@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,19 +62,29 @@ class NotRun(Exception):
 def run(way: Way, stdin: bytes, connect_seconds: float, seconds: float) -> Ended:
     """Run it to its end, within so many seconds; what is wrong with the connection is an OSError or ours."""
     deadline = time.monotonic() + seconds
-    try:
+    with _our_errors():
         line = _opened(way, connect_seconds)
-        try:
+    try:
+        with _our_errors():
             for start in range(0, len(stdin), _PIECE):
                 line.send_binary(bytes([_INPUT]) + stdin[start : start + _PIECE])
             return _ended(line, deadline)
-        finally:
-            line.shutdown()
+    except TimeoutError:
+        raise NotRun(f"it has not ended within {seconds:.0f} s") from None
+    finally:
+        line.shutdown()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """The library's errors as Python's own, or as one of ours."""
+    try:
+        yield
     except websocket.WebSocketBadStatusException as error:
         reason, headers = error.status_message or "", error.resp_headers or {}
         raise Rejected(error.status_code, reason, error.resp_body or b"", headers) from error
     except websocket.WebSocketTimeoutException as error:
-        raise TimeoutError(f"no end within {seconds:.0f} s") from error
+        raise TimeoutError(str(error)) from error
     except websocket.WebSocketConnectionClosedException as error:
         raise ConnectionResetError(str(error)) from error
     except websocket.WebSocketException as error:

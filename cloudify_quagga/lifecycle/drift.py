@@ -16,6 +16,7 @@ from cloudify_quagga.lifecycle.ownership import Marks, Owner
 # What the API server itself writes.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink", "uid")
 _GENERATION = "deprecated.daemonset.template.generation"
+_TRIES = 3
 _MOST_LINES = 20
 _LONGEST = 200
 _HIDDEN = "(hidden)"
@@ -57,22 +58,33 @@ class Drift:
 
 def of(cluster: Cluster, owner: Owner, manifest: Manifest) -> Drift | None:
     """How the object differs from the manifest; None where it does not. Nothing is changed."""
-    manifest = owner.stamped(manifest)
-    live = cluster.get(Reference.of(manifest))
-    if live is None:
-        return Drift(missing=True)
-    manager = owner.identity.field_manager
-    ours = cluster.apply(manifest, manager, dry_run=True, force=True)
-    hidden = manifest["kind"] == "Secret"
-    differences = tuple(_differences(_told(ours), _told(live), hidden))
-    if not differences:
-        return None
+    manifest, manager = owner.stamped(manifest), owner.identity.field_manager
+    for _ in range(_TRIES):
+        live = cluster.get(Reference.of(manifest))
+        if live is None:
+            return Drift(missing=True)
+        ours = cluster.apply(manifest, manager, dry_run=True, force=True)
+        differences = tuple(_differences(_told(ours), _told(live), manifest["kind"] == "Secret"))
+        if not differences:
+            return None
+        found = _drift(live, ours, manager, differences)
+        # Its controller may have written to it between the two.
+        if _version(ours) == _version(live):
+            break
+    return found
+
+
+def _drift(live: Manifest, ours: Manifest, manager: str, differences: tuple[Difference, ...]) -> Drift:
     losers = _losers(live, ours, manager)
     return Drift(
         differences,
-        hands=tuple(sorted(name for name, operation in losers if operation != "Apply")),
-        masters=tuple(sorted(name for name, operation in losers if operation == "Apply")),
+        hands=tuple(sorted({name for name, operation in losers if operation != "Apply"})),
+        masters=tuple(sorted({name for name, operation in losers if operation == "Apply"})),
     )
+
+
+def _version(manifest: Manifest) -> object:
+    return manifest["metadata"].get("resourceVersion")
 
 
 def put_back(cluster: Cluster, owner: Owner, manifest: Manifest, say: Callable[[str], None]) -> Manifest:
@@ -155,9 +167,21 @@ def _cut(value: object) -> object:
 def _losers(live: Manifest, ours: Manifest, manager: str) -> set[tuple[str, str]]:
     """Who owns something that applying would take from them."""
     before, after = _owned(live), _owned(ours)
-    return {who for who, fields in before.items() if who[0] != manager and after.get(who) != fields}
+    return {
+        who for who, fields in before.items() if who[0] != manager and not fields <= after.get(who, set())
+    }
 
 
-def _owned(manifest: Manifest) -> dict[tuple[str, str], Any]:
-    entries = manifest["metadata"].get("managedFields") or []
-    return {(one["manager"], one["operation"]): one.get("fieldsV1") for one in entries}
+def _owned(manifest: Manifest) -> dict[tuple[str, str], set[str]]:
+    """Field managers, and the paths that each owns by update or apply."""
+    owned: dict[tuple[str, str], set[str]] = {}
+    for one in manifest["metadata"].get("managedFields") or []:
+        who = one["manager"], one["operation"]
+        owned.setdefault(who, set()).update(_paths_below(one.get("fieldsV1") or {}))
+    return owned
+
+
+def _paths_below(fields: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key, inner in fields.items():
+        yield f"{path}/{key}"
+        yield from _paths_below(inner, f"{path}/{key}")

@@ -93,6 +93,8 @@ def _remarks(live: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name}, {kind}: {', '.join(named)}"
         if router.get("last_error"):
             yield f"{name}, last error: {router['last_error']}"
+    if not live["routers"]:
+        yield "no pod of the router is there"
     for node in live.get("nodes_without_router") or []:
         yield f"{node} has no router"
     if live.get("not_shown"):

@@ -16,6 +16,8 @@ Workflow = Callable[..., None]
 ROUTER = "cloudify.nodes.quagga.Router"
 UPDATE = "cloudify.interfaces.lifecycle.update"
 PULL = "cloudify.interfaces.lifecycle.pull"
+# The runtime property that it keeps.
+LIVE = "live"
 _entry: Callable[[Workflow], Workflow] = workflow
 
 
@@ -42,8 +44,12 @@ def quagga_show(
     **_: object,
 ) -> None:
     """Print how each router is, and have the same in its runtime property `live`."""
-    for instance in _routers(ctx, node_ids, node_instance_ids):
-        live = instance.execute_operation(PULL).get()
+    routers = _routers(ctx, node_ids, node_instance_ids)
+    for instance in routers:
+        instance.execute_operation(PULL).get()
+    ctx.refresh_node_instances()
+    for instance in routers:
+        live = ctx.get_node_instance(instance.id).runtime_properties[LIVE]
         shown = jsons.dumps(live, indent=2) if json else table.of(live)
         ctx.logger.info("%s\n%s", instance.id, shown)
 

@@ -89,13 +89,12 @@ def heal(ctx: Context, **_: object) -> None:
 
 
 @mapped
-def pull(ctx: Context, **_: object) -> dict[str, Any]:
+def pull(ctx: Context, **_: object) -> None:
     """Have the live state in a runtime property."""
     record = _record(ctx)
     with context.connection(ctx) as cluster:
         told = condition.live(cluster, context.owner(ctx).identity, record)
     context.replace(ctx, **{LIVE: told})
-    return told
 
 
 @mapped

@@ -267,7 +267,7 @@ def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
         raise Refused("node_selector", None, "names no node; labels are needed, as in {role: router}")
     container: dict[str, Any] = {
         **_container(router),
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
+        "volumeMounts": [{"name": _volume(router), "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
         "readinessProbe": {
             "exec": {"command": ["sh", "-c", f"! cat {UNREADY_FILE}"]},
             "periodSeconds": 2,
@@ -294,7 +294,7 @@ def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "containers": [container],
-            "volumes": [{"name": "config", **_source(router, identity)}],
+            "volumes": [{"name": _volume(router), **_source(router, identity)}],
         },
     }
 
@@ -304,6 +304,11 @@ def _metrics_variables(port: int) -> list[dict[str, Any]]:
         {"name": METRICS_PORT_VARIABLE, "value": str(port)},
         {"name": METRICS_ADDRESS_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
     ]
+
+
+def _volume(router: Router) -> str:
+    # Volumes are merged by name, and one that was a ConfigMap would stay one beside being a Secret.
+    return "secret-config" if router.is_secret else "config"
 
 
 def _source(router: Router, identity: Identity) -> dict[str, Any]:

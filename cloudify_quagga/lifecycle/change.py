@@ -33,9 +33,7 @@ def start(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> R
 def update(cluster: Cluster, owner: Owner, record: Record, wanted: Router, journal: Journal) -> Record:
     """Have it be another router than it was; what would be refused is refused before anything is changed."""
     _check_same_object(record.wanted, wanted)
-    template = render.template_hash(wanted, owner.identity)
-    new_pods = template != render.template_hash(record.wanted, owner.identity)
-    preflight.check_router(cluster, owner, wanted, new_pods)
+    preflight.check_change(cluster, owner, record.wanted, wanted)
     with lease.turn(cluster, owner, wanted.namespace) as turn:
         change = _Change(cluster, owner, journal, turn)
         begun = _begun(owner, record, wanted)

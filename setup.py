@@ -30,6 +30,8 @@ setup(
         "pyyaml",
         "jinja2",
         "paramiko",
+        # The client of Kubernetes' own library, which knows no timeouts.
+        "websocket-client",
     ],
     extras_require={
         "lab": ["rich", "cryptography", "pyyaml", "kubernetes>=29,<37"],

@@ -13,13 +13,13 @@ import math
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from kubernetes.client import Configuration
@@ -31,12 +31,14 @@ from kubernetes.config import (
     load_kube_config_from_dict,
 )
 
-from cloudify_quagga import kubeconfig
+from cloudify_quagga import channel, kubeconfig
+from cloudify_quagga.channel import Ended
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refused, Unavailable
 from cloudify_quagga.model import Access, Api, Secret
 
 Manifest = dict[str, Any]
 _Body = Manifest | list[dict[str, Any]]
+_Response = urllib3.BaseHTTPResponse | channel.Rejected
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
@@ -213,17 +215,17 @@ class Cluster:
         """Every object of one kind, of all namespaces where none is named."""
         return self._listed(api_version, kind, namespace, selector, fields)[0]
 
-    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
-        """Server-side apply in the name of ``manager``, never forced: what others own is a Conflict."""
+    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False, force: bool = False) -> Manifest:
+        """Server-side apply in the name of ``manager``: what others own is a Conflict, unless forced."""
         reference = Reference.of(manifest)
         try:
-            return self._applied(reference, manifest, manager, dry_run)
+            return self._applied(reference, manifest, manager, dry_run, force)
         except _Unexplained:
             # So answers a server whose store is ill, and so do older ones where a manifest does not fit its
             # kind's schema. If the store can be read and the answer stays the same, it is the manifest.
             self.get(reference)
         try:
-            return self._applied(reference, manifest, manager, dry_run)
+            return self._applied(reference, manifest, manager, dry_run, force)
         except _Unexplained as error:
             raise PermanentError(f"{reference}: {error.said}") from error
 
@@ -319,6 +321,49 @@ class Cluster:
         text = self._asked("GET", f"{place.url(namespace, pod)}/log", deed, query)
         return text.decode(errors="replace").splitlines()
 
+    def exec(
+        self,
+        pod: Reference,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        container: str | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> Ended:
+        """Run a command in a pod's container and wait for its end; its input cannot be ended, only filled."""
+        place = self._place("v1", "Pod")
+        deed = _Deed("exec in", "pods", pod.name)
+        asked = [("command", word) for word in command]
+        asked += [("container", container)] if container else []
+        asked += [(stream, "true") for stream in ("stdout", "stderr", *(["stdin"] if stdin else []))]
+        try:
+            way = self._way(f"{place.url(pod.namespace, pod.name)}/exec?{urlencode(asked)}")
+            return channel.run(way, stdin, CONNECT_SECONDS, seconds)
+        except channel.Rejected as error:
+            raise _named(error, deed, self.address) from error
+        except channel.NotRun as error:
+            raise Unavailable(f"{command[0]} did not run in {pod}: {error}", RETRY_SECONDS) from error
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _way(self, path: str) -> channel.Way:
+        """To a websocket, with certificates and credentials as every other request has them."""
+        configuration = self._configuration
+        plain = configuration.host.startswith("http:")
+        proxy = urlsplit(configuration.proxy) if configuration.proxy else None
+        return channel.Way(
+            url=f"ws{configuration.host.removeprefix('http')}{path}",
+            headers=self._authorization(),
+            tls=None if plain else _tls(configuration),
+            server_name=configuration.tls_server_name,
+            proxy=(proxy.hostname, proxy.port or 80) if proxy and proxy.hostname else None,
+            unproxied=(configuration.no_proxy or "").split(","),
+        )
+
+    def _authorization(self) -> dict[str, str]:
+        # Also renews a token that runs out.
+        authorization = self._configuration.get_api_key_with_prefix("authorization")
+        return {"Authorization": authorization} if authorization else {}
+
     def _place(self, api_version: str, kind: str) -> _Place:
         if (api_version, kind) not in self._places:
             self._places[api_version, kind] = self._discovered(api_version, kind)
@@ -349,9 +394,12 @@ class Cluster:
             self.version()
             return []
 
-    def _applied(self, reference: Reference, manifest: Manifest, manager: str, dry_run: bool) -> Manifest:
+    def _applied(
+        self, reference: Reference, manifest: Manifest, manager: str, dry_run: bool, force: bool
+    ) -> Manifest:
         place = self._place(reference.api_version, reference.kind)
-        query = {"fieldManager": manager, "force": "false"} | ({"dryRun": "All"} if dry_run else {})
+        query = {"fieldManager": manager, "force": str(force).lower()}
+        query |= {"dryRun": "All"} if dry_run else {}
         deed = _Deed("patch", place.plural, reference.name)
         return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
 
@@ -482,7 +530,7 @@ class Cluster:
         if _broke(error):
             sentence = f"the connection to the API server at {self.address} broke: {_plain(error)}"
             return Broken(sentence, RETRY_SECONDS)
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if isinstance(error, (urllib3.exceptions.SSLError, ssl.SSLError)):
             return PermanentError(f"client_config: no TLS connection to {self.address}: {_plain(error)}")
         sentence = f"the API server at {self.address} cannot be reached: {_plain(error)}"
         return Unavailable(sentence, RETRY_SECONDS)
@@ -494,9 +542,7 @@ class Cluster:
             "Content-Type": patched if method == "PATCH" else "application/json",
             "User-Agent": "cloudify-quagga-plugin",
         }
-        # Also renews a token that runs out.
-        authorization = self._configuration.get_api_key_with_prefix("authorization")
-        return headers | ({"Authorization": authorization} if authorization else {})
+        return headers | self._authorization()
 
 
 class Broken(Unavailable):
@@ -542,6 +588,8 @@ def _broke(error: Exception) -> bool:
     """Whether a connection was there and ended: as it is with tunnels, also in the middle of a handshake."""
     if isinstance(error, urllib3.exceptions.SSLError):
         return any(isinstance(one, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for one in error.args)
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return True
     broken = (urllib3.exceptions.ProtocolError, http.client.HTTPException, ConnectionResetError)
     return isinstance(error, (*broken, BrokenPipeError, ConnectionAbortedError))
 
@@ -563,7 +611,7 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         return
 
 
-def _named(response: urllib3.BaseHTTPResponse, deed: _Deed, address: str) -> Exception:
+def _named(response: _Response, deed: _Deed, address: str) -> Exception:
     """The API server's refusal as one of our errors, by its status code."""
     status = _status(response)
     code, server = response.status, f"the API server at {address}"
@@ -582,7 +630,7 @@ def _named(response: urllib3.BaseHTTPResponse, deed: _Deed, address: str) -> Exc
     return kind(sentence)
 
 
-def _status(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:
+def _status(response: _Response) -> Mapping[str, Any]:
     """What the API server itself gave as the reason; empty where it is not the API server that speaks."""
     try:
         status = json.loads(response.data)
@@ -591,8 +639,9 @@ def _status(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
-    said = response.headers.get("Retry-After", "")
+def _retry_after(response: _Response) -> float:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    said = headers.get("retry-after", "")
     return float(said) if said.isdigit() else RETRY_SECONDS
 
 
@@ -641,6 +690,18 @@ def _use(api: Api, configuration: Configuration, secret: Callable[[str], str]) -
     if token:
         configuration.api_key = {"authorization": token}
         configuration.api_key_prefix = {"authorization": "Bearer"}
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    """As urllib3 is told to do it for all other requests."""
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.assert_hostname is False or not configuration.verify_ssl:
+        context.check_hostname = False
+    if not configuration.verify_ssl:
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
 
 
 def _as_file(given: str | None) -> str | None:

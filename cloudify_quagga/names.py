@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 DOMAIN = "quagga.cloudify.co"
 CONFIG_HASH_ANNOTATION = f"{DOMAIN}/config-hash"
+TEMPLATE_HASH_ANNOTATION = f"{DOMAIN}/template-hash"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 NAME = "app.kubernetes.io/name"

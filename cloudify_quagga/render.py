@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +15,23 @@ import jinja2
 
 from cloudify_quagga.errors import Refused
 from cloudify_quagga.model import NextHop, Route, Router
-from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, MANAGED_BY, NAME, Identity, node_name_suffix
+from cloudify_quagga.names import (
+    CONFIG_HASH_ANNOTATION,
+    MANAGED_BY,
+    NAME,
+    TEMPLATE_HASH_ANNOTATION,
+    Identity,
+    node_name_suffix,
+)
 
 CONTAINER = "quagga"
 CONFIG_FILE = "frr.conf"
 CONFIG_DIRECTORY = "/etc/quagga-router"
 UNREADY_FILE = "/run/quagga/unready"
 NODE_VARIABLE = "QUAGGA_NODE"
+CHECK_VARIABLE = "QUAGGA_CHECK_SECONDS"
+METRICS_PORT_VARIABLE = "QUAGGA_METRICS_PORT"
+METRICS_ADDRESS_VARIABLE = "QUAGGA_METRICS_ADDRESS"
 COMMAND = ("bash", "/root/start.sh")
 GRACE_SECONDS = 30
 SWEEP_SECONDS = 120
@@ -54,11 +66,15 @@ def frr_conf(router: Router) -> str:
         ipv6_forwarding="ipv6 forwarding" if router.forwarding.ipv6 else "no ipv6 forwarding",
         routes=[line for route in _in_order(router.routes) for line in _route_lines(route)],
         interfaces=sorted(router.interfaces, key=lambda interface: _natural(interface.name)),
+        raw=list(_in_blocks(router.raw.revealed(router.secrets.reveal))),
     )
     size = len(text.encode())
     if size > _LARGEST_CONFIG:
+        lines = f"{len(router.routes)} routes" + (
+            f" and {len(router.raw.lines)} lines" if router.raw.lines else ""
+        )
         right = f"make {size} bytes of configuration; a ConfigMap holds {_LARGEST_CONFIG} at most"
-        raise Refused("routes", f"{len(router.routes)} routes", right)
+        raise Refused("routes", lines, right)
     return text
 
 
@@ -69,12 +85,41 @@ def config_hash(text: str) -> str:
 
 def objects(router: Router, identity: Identity) -> list[dict[str, Any]]:
     """The router's objects, in the order in which they are applied; deleted in reverse."""
-    return [_config_map(router, identity), _WORKLOADS[router.kind](router, identity)]
+    return [configuration(router, identity), workload(router, identity)]
+
+
+def configuration(router: Router, identity: Identity) -> dict[str, Any]:
+    """The object that holds the configuration: a Secret where nobody may read it."""
+    text = frr_conf(router)
+    metadata = _metadata(router, identity)
+    hashed = {**metadata["annotations"], CONFIG_HASH_ANNOTATION: config_hash(text)}
+    held: dict[str, Any] = {"data": {CONFIG_FILE: text}}
+    if router.is_secret:
+        held = {"type": "Opaque", "data": {CONFIG_FILE: base64.b64encode(text.encode()).decode()}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret" if router.is_secret else "ConfigMap",
+        "metadata": {**metadata, "annotations": hashed},
+        **held,
+    }
+
+
+def workload(router: Router, identity: Identity) -> dict[str, Any]:
+    """The object that runs the pods."""
+    return _WORKLOADS[router.kind](router, identity)
+
+
+def template_hash(router: Router, identity: Identity) -> str:
+    """What tells pods of one making from pods of another: a pod of another has to be made anew.
+
+    A DaemonSet's pod stays where it is if other labels pick its node; others are given their node by these.
+    """
+    return str(workload_template(router, identity)["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION])
 
 
 def probe_pod(router: Router, identity: Identity) -> dict[str, Any]:
     """The pod as it would run, whatever the kind: what a server-side dry run asks admission about."""
-    pod = _anywhere(router, identity)
+    pod = _made_of(_pod_template(router, identity), router, identity)
     return {**pod, "metadata": {**pod["metadata"], "name": f"{identity.object_name}-probe"}}
 
 
@@ -131,13 +176,14 @@ def _natural(name: str) -> list[tuple[str, int]]:
     return [(word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]*)", name)]
 
 
-def _config_map(router: Router, identity: Identity) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(router, identity),
-        "data": {CONFIG_FILE: frr_conf(router)},
-    }
+def _in_blocks(lines: list[str]) -> Iterator[str]:
+    """With FRR's own mark behind each block, and behind the last line."""
+    for line in lines:
+        yield line
+        if line == "exit":
+            yield "!"
+    if lines and lines[-1] != "exit":
+        yield "!"
 
 
 def _daemon_set(router: Router, identity: Identity) -> dict[str, Any]:
@@ -147,14 +193,15 @@ def _daemon_set(router: Router, identity: Identity) -> dict[str, Any]:
         "metadata": _metadata(router, identity),
         "spec": {
             "selector": {"matchLabels": identity.selector},
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-            "template": _pod_template(router, identity),
+            # Nothing restarts by itself: a change that needs a new pod is taken from node to node by us.
+            "updateStrategy": {"type": "OnDelete"},
+            "template": workload_template(router, identity),
         },
     }
 
 
 def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
-    template = _alone(_pod_template(router, identity), identity)
+    template = workload_template(router, identity)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -169,11 +216,10 @@ def _deployment(router: Router, identity: Identity) -> dict[str, Any]:
 
 
 def _pod(router: Router, identity: Identity) -> dict[str, Any]:
-    return _alone(_anywhere(router, identity), identity)
+    return _made_of(workload_template(router, identity), router, identity)
 
 
-def _anywhere(router: Router, identity: Identity) -> dict[str, Any]:
-    template = _pod_template(router, identity)
+def _made_of(template: dict[str, Any], router: Router, identity: Identity) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -202,12 +248,26 @@ def _metadata(router: Router, identity: Identity) -> dict[str, Any]:
     }
 
 
+def workload_template(router: Router, identity: Identity) -> dict[str, Any]:
+    """The pod as the workload makes it, marked with what tells it from pods of another making."""
+    template = _pod_template(router, identity)
+    if router.kind != "DaemonSet":
+        template = _alone(template, identity)
+    judged = dict(template["spec"])
+    if router.kind == "DaemonSet":
+        del judged["nodeSelector"]
+    digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:16]
+    metadata = template["metadata"]
+    annotations = {**metadata["annotations"], TEMPLATE_HASH_ANNOTATION: digest}
+    return {**template, "metadata": {**metadata, "annotations": annotations}}
+
+
 def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
     if router.node_selector is None:
         raise Refused("node_selector", None, "names no node; labels are needed, as in {role: router}")
-    container = {
+    container: dict[str, Any] = {
         **_container(router),
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
+        "volumeMounts": [{"name": _volume(router), "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
         "readinessProbe": {
             "exec": {"command": ["sh", "-c", f"! cat {UNREADY_FILE}"]},
             "periodSeconds": 2,
@@ -222,18 +282,39 @@ def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
             "failureThreshold": 3,
         },
     }
-    annotations = {**identity.annotations, CONFIG_HASH_ANNOTATION: config_hash(frr_conf(router))[:16]}
+    container["env"] += [{"name": CHECK_VARIABLE, "value": str(router.check_seconds)}]
+    if router.metrics.enabled:
+        container["env"] += _metrics_variables(router.metrics.port)
+        container["ports"] = [{"name": "metrics", "containerPort": router.metrics.port, "protocol": "TCP"}]
     return {
-        "metadata": {"labels": identity.labels, "annotations": annotations},
+        "metadata": {"labels": identity.labels, "annotations": identity.annotations},
         "spec": {
             **_host_spec(router),
             "nodeSelector": router.node_selector.to_json(),
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "containers": [container],
-            "volumes": [{"name": "config", "configMap": {"name": identity.object_name}}],
+            "volumes": [{"name": _volume(router), **_source(router, identity)}],
         },
     }
+
+
+def _metrics_variables(port: int) -> list[dict[str, Any]]:
+    return [
+        {"name": METRICS_PORT_VARIABLE, "value": str(port)},
+        {"name": METRICS_ADDRESS_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+    ]
+
+
+def _volume(router: Router) -> str:
+    # Volumes are merged by name, and one that was a ConfigMap would stay one beside being a Secret.
+    return "secret-config" if router.is_secret else "config"
+
+
+def _source(router: Router, identity: Identity) -> dict[str, Any]:
+    if router.is_secret:
+        return {"secret": {"secretName": identity.object_name, "defaultMode": 0o400}}
+    return {"configMap": {"name": identity.object_name}}
 
 
 def _host_spec(router: Router) -> dict[str, Any]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Cluster, Manifest, Reference
+from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import nodes, pods
+from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.story import story
 from cloudify_quagga.model import Labels, Router
-from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, NAME, Identity
+from cloudify_quagga.names import NAME, Identity
 
 # The pods' grace period, and what kubelet and controllers take on top.
 STOP_SECONDS = render.GRACE_SECONDS + 30.0
@@ -27,18 +27,17 @@ _POLL_SECONDS = 0.25
 def stop(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
     """End it, and make sure that no node keeps a route of it."""
     record = _halt(cluster, identity, record, journal)
-    for node in (*record.unswept, *(name for name in record.nodes if name not in record.unswept)):
-        journal.say(f"{node}: {_sweep(cluster, identity, record, node)}")
-        record = record.swept(node)
-        journal.save(record)
-    return record
+    left = dict.fromkeys((*record.unswept, *record.nodes))
+    return sweep_left(cluster, identity, record, left, journal)
 
 
 def delete(cluster: Cluster, identity: Identity, recorded: Iterable[Reference] = ()) -> list[Reference]:
     """Remove all that is recorded or bears the instance's marks; tells what that was."""
+    recorded = list(recorded)
     marked = [Reference.of(manifest) for manifest in of_instance(cluster, identity)]
     removed = [reference for reference in _last_made_first(recorded, marked) if cluster.delete(reference)]
     _until_gone(cluster, removed, STOP_SECONDS)
+    _delete_leases(cluster, identity, [*recorded, *marked])
     return removed
 
 
@@ -51,20 +50,34 @@ def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None])
         for workload in filter(_runs, its):
             stop(cluster, identity, _reconstructed(workload), Journal(lambda _: None, say))
             removed.append(Reference.of(workload))
-        removed += delete(cluster, identity, [Reference.of(manifest) for manifest in its])
+        secrets = [reference for workload in filter(_runs, its) for reference in _mounted_secrets(workload)]
+        removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)])
     return removed
 
 
-def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
-    """Delete what runs and hear every pod's last word."""
+def farewell(
+    cluster: Cluster,
+    identity: Identity,
+    record: Record,
+    journal: Journal,
+    send: Callable[[], object],
+    goes: Callable[[Manifest], bool],
+) -> Record:
+    """Send pods away and hear the last word of each.
+
+    :param send: what makes them go.
+    :param goes: tells which pods that concerns.
+    """
     there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
-    present = {pod["metadata"]["uid"]: pod for pod in there.found}
-    cluster.delete(record.workload, dependents_first=True)
-    for pod in there.found:
+    present = {pod["metadata"]["uid"]: pod for pod in filter(goes, there.found)}
+    send()
+    for pod in present.values():
         _let_go(cluster, pod)
     try:
         with closing(there.changes(STOP_SECONDS)) as changes:
             while present and (event := next(changes, None)):
+                if not goes(event.manifest):
+                    continue
                 uid = event.manifest["metadata"]["uid"]
                 present[uid] = event.manifest
                 if event.type == "DELETED":
@@ -75,6 +88,30 @@ def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal
         journal.save(record)
     if present:
         raise Waiting(_still_there(cluster, present.values()))
+    return record
+
+
+def sweep_left(
+    cluster: Cluster, identity: Identity, record: Record, left: Iterable[str], journal: Journal
+) -> Record:
+    """Make sure that nodes which the router has left keep no route of it."""
+    for node in left:
+        journal.say(f"{node}: {_sweep(cluster, identity, record, node)}")
+        record = record.swept(node)
+        journal.save(record)
+    return record
+
+
+def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
+    """Delete what runs and hear every pod's last word."""
+    record = farewell(
+        cluster,
+        identity,
+        record,
+        journal,
+        send=lambda: cluster.delete(record.workload, dependents_first=True),
+        goes=lambda _: True,
+    )
     _until_gone(cluster, [record.workload], STOP_SECONDS)
     return record
 
@@ -192,11 +229,30 @@ def _runs(manifest: Manifest) -> bool:
     return manifest["kind"] != "ConfigMap" and labels.get(NAME) == ROUTERS[NAME]
 
 
+def _delete_leases(cluster: Cluster, identity: Identity, references: Iterable[Reference]) -> None:
+    """What a change that was cut off has left; before there were changes nobody had the right to it."""
+    for namespace in dict.fromkeys(one.namespace for one in references):
+        if namespace and cluster.may(Right("delete", lease.API_VERSION, lease.KIND, namespace)):
+            cluster.delete(lease.reference(identity, namespace))
+
+
+def _mounted_secrets(workload: Manifest) -> Iterator[Reference]:
+    """The configuration of a router of which there is no record; not everybody may look for Secrets."""
+    for volume in _pod_spec(workload).get("volumes") or []:
+        if "secret" in volume:
+            name = volume["secret"]["secretName"]
+            yield Reference("v1", "Secret", name, workload["metadata"]["namespace"])
+
+
+def _pod_spec(workload: Manifest) -> Manifest:
+    spec: Manifest = workload["spec"] if workload["kind"] == "Pod" else workload["spec"]["template"]["spec"]
+    return spec
+
+
 def _reconstructed(workload: Manifest) -> Record:
     """What is needed to stop a router of which there is no record."""
     metadata = workload["metadata"]
-    is_pod = workload["kind"] == "Pod"
-    spec = workload["spec"] if is_pod else workload["spec"]["template"]["spec"]
+    spec = _pod_spec(workload)
     container = spec["containers"][0]
     secrets = spec.get("imagePullSecrets") or [{}]
     selector = spec.get("nodeSelector")
@@ -210,5 +266,4 @@ def _reconstructed(workload: Manifest) -> Record:
         security="privileged" if privileged else "capabilities",
         namespace=metadata["namespace"],
     )
-    annotations = metadata.get("annotations") or {}
-    return Record(router, annotations.get(CONFIG_HASH_ANNOTATION, ""), (Reference.of(workload),))
+    return Record(router, "", (Reference.of(workload),))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cloudify_quagga.cluster import Manifest
-from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
+from cloudify_quagga.names import TEMPLATE_HASH_ANNOTATION
 
 # What the image's supervisor writes as its last word.
 REFUSED = "refused:"
@@ -30,9 +31,20 @@ def node_of(pod: Manifest) -> str | None:
     return node
 
 
-def config_of(pod: Manifest) -> str:
-    """The beginning of the hash of the configuration that it was made with."""
-    return str((pod["metadata"].get("annotations") or {}).get(CONFIG_HASH_ANNOTATION, ""))
+def template_of(pod: Manifest) -> str | None:
+    """What tells its making from another one; None where it says nothing."""
+    annotations: Mapping[str, str] = pod["metadata"].get("annotations") or {}
+    return annotations.get(TEMPLATE_HASH_ANNOTATION)
+
+
+def is_leaving(pod: Manifest) -> bool:
+    """It is being deleted."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def is_running(pod: Manifest) -> bool:
+    """Its container runs, and is to run on."""
+    return "running" in (_container(pod).get("state") or {}) and not is_leaving(pod)
 
 
 def is_ready(pod: Manifest) -> bool:
@@ -89,6 +101,12 @@ def refusal(pod: Manifest) -> str | None:
         return None
     words = last_words(pod)
     return words if words is not None and words.startswith(REFUSED) else None
+
+
+def backs_off(pod: Manifest) -> bool:
+    """Its container ended too often, and is started again later and later."""
+    waiting = (_container(pod).get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") == "CrashLoopBackOff"
 
 
 def left_something(pod: Manifest) -> str | None:

@@ -9,22 +9,43 @@ from urllib.parse import urlsplit
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict, NotPermitted, Refused
-from cloudify_quagga.lifecycle import labels, nodes, pods
+from cloudify_quagga.lifecycle import labels, lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
 from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
 
-_CHANGING = ("get", "list", "create", "patch", "delete")
+_KNOWN_BY_NAME = ("get", "create", "patch", "delete")
+_CHANGING = ("list", *_KNOWN_BY_NAME)
 
 
 def check_router(cluster: Cluster, owner: Owner, router: Router) -> None:
     """Refuse what would fail, or do harm, later on."""
+    # Judges what only rendering can: its size, and whether its secrets have values.
+    render.frr_conf(router)
     require(cluster, _rights(router))
     check_not_forgotten(cluster, owner)
+    _check_place(cluster, owner, router)
+    _check_admitted(cluster, owner, router)
+
+
+def check_change(cluster: Cluster, owner: Owner, before: Router, wanted: Router) -> None:
+    """Refuse what would fail, or do harm, in a router that has been installed already."""
+    render.frr_conf(wanted)
+    require(cluster, _rights_to_change(wanted))
+    _check_place(cluster, owner, wanted)
+    # A quota may be used up by the pods that there are.
+    if render.template_hash(before, owner.identity) != render.template_hash(wanted, owner.identity):
+        _check_admitted(cluster, owner, wanted)
+    for manifest in render.objects(wanted, owner.identity):
+        # A pod is not changed but made anew.
+        if manifest["kind"] != "Pod":
+            cluster.apply(owner.stamped(manifest), owner.identity.field_manager, dry_run=True)
+
+
+def _check_place(cluster: Cluster, owner: Owner, router: Router) -> None:
     chosen = _chosen_nodes(cluster, router)
     _check_no_rival(cluster, owner, router, chosen)
     router.guard(_protected(cluster))
-    _check_admitted(cluster, owner, router)
 
 
 def check_labels(cluster: Cluster, owner: Owner, node: str, wanted: Mapping[str, str]) -> None:
@@ -49,6 +70,18 @@ def _rights(router: Router) -> Iterator[Right]:
     yield Right("watch", "v1", "Pod", router.namespace)
     yield Right("get", "v1", "Pod", router.namespace, "log")
     yield Right("list", "v1", "Event", router.namespace)
+    yield from _rights_to_change(router)
+
+
+def _rights_to_change(router: Router) -> Iterator[Right]:
+    """What a change needs beyond what a router without one and without secrets does."""
+    # Which of the two a websocket needs depends on the API server's version.
+    yield Right("get", "v1", "Pod", router.namespace, "exec")
+    yield Right("create", "v1", "Pod", router.namespace, "exec")
+    for verb in _KNOWN_BY_NAME:
+        yield Right(verb, lease.API_VERSION, lease.KIND, router.namespace)
+        if router.is_secret:
+            yield Right(verb, "v1", "Secret", router.namespace)
 
 
 def check_not_forgotten(cluster: Cluster, owner: Owner) -> None:

@@ -11,12 +11,30 @@ from cloudify_quagga.model import Router
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What was wanted before a change that is not finished yet."""
+
+    wanted: Router
+    hash: str
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Earlier | None:
+        """What ``to_json`` wrote; None where no change is under way."""
+        return cls(Router.parse(stored["wanted"]), stored["hash"]) if stored else None
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands in the runtime property."""
+        return {"wanted": self.wanted.to_json(), "hash": self.hash}
+
+
+@dataclass(frozen=True)
 class Record:
     """A router as it was resolved and what came of it.
 
     :param access: how the cluster was reached: places and names of secrets, never their values.
     :param nodes: where the router has been seen routing.
     :param unswept: nodes on which it ended without having said that no route is left, and why that is so.
+    :param earlier: what a change that was begun, and not finished or undone yet, began from.
     """
 
     wanted: Router
@@ -25,6 +43,7 @@ class Record:
     access: Mapping[str, Any] = field(default_factory=dict)
     nodes: tuple[str, ...] = ()
     unswept: Mapping[str, str] = field(default_factory=dict)
+    earlier: Earlier | None = None
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Record:
@@ -36,6 +55,8 @@ class Record:
             access=stored["access"],
             nodes=tuple(stored["nodes"]),
             unswept=stored["unswept"],
+            # Records of 0.1.0 have none.
+            earlier=Earlier.from_json(stored.get("earlier")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -47,6 +68,7 @@ class Record:
             "access": dict(self.access),
             "nodes": list(self.nodes),
             "unswept": dict(self.unswept),
+            "earlier": self.earlier.to_json() if self.earlier else None,
         }
 
     @property

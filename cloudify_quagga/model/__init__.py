@@ -4,9 +4,11 @@ from cloudify_quagga.model.access import Access, Api
 from cloudify_quagga.model.interface import Interface
 from cloudify_quagga.model.labeled_node import LabeledNode
 from cloudify_quagga.model.labels import Labels
+from cloudify_quagga.model.raw import Raw
 from cloudify_quagga.model.route import NextHop, Route
-from cloudify_quagga.model.router import Forwarding, GuardPrefixes, Router
+from cloudify_quagga.model.router import Forwarding, GuardPrefixes, Metrics, Router
 from cloudify_quagga.model.secret import Secret
+from cloudify_quagga.model.secrets import Secrets
 
 __all__ = [
     "Access",
@@ -16,8 +18,11 @@ __all__ = [
     "Interface",
     "LabeledNode",
     "Labels",
+    "Metrics",
     "NextHop",
+    "Raw",
     "Route",
     "Router",
     "Secret",
+    "Secrets",
 ]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from cloudify_quagga.errors import Failed
-from cloudify_quagga.lifecycle import ending, placement, preflight
+from cloudify_quagga.errors import Failed, TemporaryError
+from cloudify_quagga.lifecycle import change, condition, ending, placement, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
 from cloudify_quagga.lifecycle.record import Journal, Record
-from cloudify_quagga.model import Router
+from cloudify_quagga.model import Router, Secrets
+from cloudify_quagga.model.given import Given
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
 from cloudify_quagga.operations.door import mapped
 
 RECORD = "router"
+LIVE = "live"
 
 
 @mapped
@@ -40,11 +44,57 @@ def create(ctx: Context, **_: object) -> None:
 @mapped
 def start(ctx: Context, **_: object) -> None:
     """Run the router and wait until it routes."""
-    record = _recorded(ctx)
-    if record is None:
-        raise Failed("there is no record of this router; its create operation has to run first")
+    record = _record(ctx)
     with context.connection(ctx) as cluster:
-        life.start(cluster, context.owner(ctx), record, _journal(ctx))
+        change.start(cluster, context.owner(ctx), record, _journal(ctx))
+
+
+@mapped
+def update(ctx: Context, properties: object = None, **_: object) -> None:
+    """Change the running router.
+
+    :param properties: what is to change of its present state; without any, it becomes what the node says.
+    """
+    record = _record(ctx)
+    wanted = record.wanted.changed(properties, _secrets(ctx)) if properties else _wanted(ctx)
+    with context.connection(ctx) as cluster:
+        change.update(cluster, context.owner(ctx), record, wanted, _journal(ctx))
+
+
+@mapped
+def check_status(ctx: Context, **_: object) -> None:
+    """Fail with what is wrong with the router; never ask to come back later."""
+    record = _record(ctx)
+    try:
+        with context.connection(ctx) as cluster:
+            condition.check(cluster, context.owner(ctx).identity, record)
+    except TemporaryError as error:
+        raise Failed(str(error)) from error
+
+
+@mapped
+def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
+    """Tell what differs from what is wanted, field by field."""
+    record, given = _record(ctx), _wanted(ctx)
+    with context.connection(ctx) as cluster:
+        return condition.differences(cluster, context.owner(ctx), record, given)
+
+
+@mapped
+def heal(ctx: Context, **_: object) -> None:
+    """Bring back what drifted."""
+    record = _record(ctx)
+    with context.connection(ctx) as cluster:
+        change.heal(cluster, context.owner(ctx), record, _journal(ctx))
+
+
+@mapped
+def pull(ctx: Context, **_: object) -> None:
+    """Have the live state in a runtime property."""
+    record = _record(ctx)
+    with context.connection(ctx) as cluster:
+        told = condition.live(cluster, context.owner(ctx).identity, record)
+    context.replace(ctx, **{LIVE: told})
 
 
 @mapped
@@ -75,6 +125,18 @@ def _wanted(ctx: Context) -> Router:
         for target in context.targets(ctx, context.PLACED_ON)
     }
     return placement.placed(Router.parse(properties), targets, context.kubernetes_info(ctx))
+
+
+def _record(ctx: Context) -> Record:
+    """What is recorded, completed by the values of its secrets as the properties have them now."""
+    record = _recorded(ctx)
+    if record is None:
+        raise Failed("there is no record of this router; its create operation has to run first")
+    return replace(record, wanted=record.wanted.with_secrets(_secrets(ctx)))
+
+
+def _secrets(ctx: Context) -> Secrets:
+    return Secrets.parse(Given("secrets", context.properties(ctx).get("secrets"), hidden=True))
 
 
 def _recorded(ctx: Context) -> Record | None:

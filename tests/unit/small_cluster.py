@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from cloudify_quagga.cluster import Event, Manifest, Observation, Reference
+from cloudify_quagga.channel import Ended
+from cloudify_quagga.cluster import Absent, Event, Manifest, Observation, Reference
+from cloudify_quagga.errors import Unavailable
 
 Kubelet = Callable[["SmallCluster", Manifest], None]
 
@@ -21,15 +23,18 @@ class SmallCluster:
 
     def __init__(self, kubelet: Kubelet | None = None) -> None:
         self._objects: dict[Reference, Manifest] = {}
+        self._made = 0
         self._kubelet = kubelet
         self._events: list[Event] = []
         self.applied: list[Manifest] = []
+        self.patched: list[Reference] = []
         self.deleted: list[Reference] = []
 
     def put(self, manifest: Manifest) -> Manifest:
         """Have an object there."""
         kept = copy.deepcopy(manifest)
-        kept["metadata"].setdefault("uid", f"uid-{len(self._objects)}-{manifest['metadata']['name']}")
+        self._made += 1
+        kept["metadata"].setdefault("uid", f"uid-{self._made}-{manifest['metadata']['name']}")
         self._objects[Reference.of(kept)] = kept
         return kept
 
@@ -66,7 +71,39 @@ class SmallCluster:
         self.applied.append(manifest)
         return self.put(manifest)
 
-    def delete(self, reference: Reference, dependents_first: bool = False, at_once: bool = False) -> bool:
+    def patch(self, reference: Reference, operations: list[dict[str, Any]]) -> Manifest:
+        there = self._objects.get(reference)
+        if there is None:
+            raise Absent(f"patch: {reference} not found (404)")
+        for operation in operations:
+            *steps, last = [step.replace("~1", "/") for step in operation["path"].split("/")[1:]]
+            inside: Any = there
+            for step in steps:
+                inside = inside[step]
+            inside[last] = operation["value"]
+        self.patched.append(reference)
+        return there
+
+    def exec(
+        self,
+        pod: Reference,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        container: str | None = None,
+        seconds: float = 30,
+    ) -> Ended:
+        raise Unavailable(f"nothing runs in {pod}")
+
+    def version(self) -> str:
+        return "v1.20.5"
+
+    def delete(
+        self,
+        reference: Reference,
+        dependents_first: bool = False,
+        at_once: bool = False,
+        as_seen: Manifest | None = None,
+    ) -> bool:
         self.deleted.append(reference)
         there = self._objects.get(reference)
         if there is None:

@@ -26,6 +26,10 @@ CANONICAL: dict[str, Any] = {
     ],
     "forwarding": {"ipv4": True, "ipv6": False},
     "guard_prefixes": {"allow": []},
+    "raw": ["router ospf", " redistribute static", "exit"],
+    "secrets": {},
+    "check_seconds": 30,
+    "metrics": {"enabled": False, "port": 9342},
     "security": "privileged",
     "namespace": "default",
 }

@@ -43,6 +43,18 @@ def test_every_mapping_resolves_to_a_resumable_operation_that_takes_its_inputs(
     assert set(operation.get("inputs", {})) <= set(named)
 
 
+@pytest.mark.parametrize("name", PLUGIN["workflows"])
+def test_every_workflow_resolves_to_one_that_takes_its_parameters(name: str) -> None:
+    said = PLUGIN["workflows"][name]
+    alias, _, path = said["mapping"].partition(".")
+    assert alias in PLUGIN["plugins"]
+    module, _, function = path.rpartition(".")
+    entry = getattr(importlib.import_module(module), function)
+    named = inspect.signature(entry).parameters
+    assert set(said["parameters"]) <= set(named)
+    assert all(one.get("description", "").strip() for one in said["parameters"].values())
+
+
 def test_there_are_mappings_at_all() -> None:
     assert len(list(mappings())) > 10
 

@@ -119,7 +119,10 @@ def test_only_what_is_being_deleted_and_does_nothing_is_over(state: dict[str, An
 def test_a_pod_without_status_says_nothing() -> None:
     bare = {"metadata": {"name": "router-1"}, "spec": {}}
     assert pods.name(bare) == "router-1"
-    assert pods.config_of(bare) == ""
+    assert pods.template_of(bare) is None
+    assert not pods.is_running(bare)
+    assert not pods.is_leaving(bare)
+    assert not pods.backs_off(bare)
     assert pods.last_words(bare) is None
     assert pods.left_something(bare) is None
     assert pods.obstacle(bare) is None

@@ -5,6 +5,7 @@ After a change that is meant: `QUAGGA_UPDATE_GOLDENS=1 pytest tests/unit/test_re
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -75,21 +76,28 @@ def test_every_golden_file_has_its_properties() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_rendering_twice_makes_the_same(case: str) -> None:
-    again = Router.parse(json.loads(json.dumps(router(case).to_json())))
+    again = Router.parse(json.loads(json.dumps(router(case).to_json()))).with_secrets(router(case).secrets)
     assert again == router(case)
     assert render.objects(again, IDENTITY) == render.objects(router(case), IDENTITY)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_belongs_together_names_each_other(case: str) -> None:
-    config_map, workload = render.objects(router(case), IDENTITY)
+    configuration, workload = render.objects(router(case), IDENTITY)
     pod = workload if workload["kind"] == "Pod" else workload["spec"]["template"]
-    assert config_map["kind"] == "ConfigMap"
+    assert configuration["kind"] == ("Secret" if case == "secret" else "ConfigMap")
     assert workload["kind"] == router(case).kind
-    assert pod["spec"]["volumes"][0]["configMap"]["name"] == config_map["metadata"]["name"]
+    (volume,) = pod["spec"]["volumes"]
+    source = volume.get("configMap") or {"name": volume["secret"]["secretName"]}
+    assert source["name"] == configuration["metadata"]["name"]
     assert pod["metadata"]["labels"].items() >= IDENTITY.selector.items()
-    text = config_map["data"]["frr.conf"]
-    assert render.config_hash(text).startswith(pod["metadata"]["annotations"][CONFIG_HASH_ANNOTATION])
+    text = configuration["data"]["frr.conf"]
+    text = base64.b64decode(text).decode() if case == "secret" else text
+    assert text == render.frr_conf(router(case))
+    assert render.config_hash(text) == configuration["metadata"]["annotations"][CONFIG_HASH_ANNOTATION]
+    # A change of the configuration is no change of the pod.
+    assert render.config_hash(text)[:16] not in json.dumps(workload)
+    assert render.template_hash(router(case), IDENTITY) in json.dumps(pod["metadata"])
     # Where it may run is the scheduler's, which a dry run does not ask.
     admitted = {key: value for key, value in pod["spec"].items() if key != "affinity"}
     assert render.probe_pod(router(case), IDENTITY)["spec"] == admitted
@@ -120,6 +128,54 @@ def test_a_router_without_nodes_is_not_rendered() -> None:
 def test_more_than_a_config_map_holds_is_refused() -> None:
     routes = [{"prefix": f"10.{n >> 8}.{n & 255}.0/24", "blackhole": True} for n in range(40_000)]
     big = Router.parse({"routes": routes, "node_selector": Labels.parse({"role": "router"})})
-    refusal = sentence(lambda: render.probe_pod(big, IDENTITY))
+    refusal = sentence(lambda: render.objects(big, IDENTITY))
     assert refusal.startswith("routes: 40000 routes make ")
     assert refusal.endswith(" bytes of configuration; a ConfigMap holds 1048576 at most")
+
+
+def template(**properties: Any) -> str:
+    return render.template_hash(Router.parse({"node_selector": {"role": "router"}, **properties}), IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"image": "other"},
+        {"security": "capabilities"},
+        {"check_seconds": 5},
+        {"metrics": {"enabled": True}},
+        {"raw": ["password ${p}"], "secrets": {"p": "x"}},
+    ],
+)
+def test_some_changes_need_another_pod(properties: dict[str, Any]) -> None:
+    assert template(**properties) != template()
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"routes": [{"prefix": "10.0.0.0/24", "blackhole": True}]},
+        {"interfaces": ["eth0"]},
+        {"forwarding": {"ipv6": True}},
+        {"raw": ["router ospf"]},
+        {"metrics": {"port": 1}},
+        {"node_selector": {"role": "other"}},
+    ],
+)
+def test_others_do_not(properties: dict[str, Any]) -> None:
+    assert template(**properties) == template()
+
+
+def test_another_selector_is_another_pod_where_it_is_the_pods_own() -> None:
+    assert template(kind="Pod", node_selector={"role": "other"}) != template(kind="Pod")
+
+
+def test_a_secret_is_mounted_for_root_alone() -> None:
+    (volume,) = render.workload(router("secret"), IDENTITY)["spec"]["volumes"]
+    assert volume["secret"]["defaultMode"] == 0o400
+
+
+def test_a_secret_that_has_no_value_any_more_is_refused() -> None:
+    recorded = Router.parse(router("secret").to_json())
+    refusal = sentence(lambda: render.objects(recorded, IDENTITY))
+    assert refusal == "secrets.bgp: null has no value, and `raw` needs one"

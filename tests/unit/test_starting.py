@@ -10,6 +10,7 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.lifecycle import change, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import ORIGIN, Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -22,7 +23,7 @@ READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 SETTLED = {
     "observedGeneration": 2,
     "desiredNumberScheduled": 1,
-    "updatedNumberScheduled": 1,
+    "currentNumberScheduled": 1,
     "numberReady": 1,
     "replicas": 1,
     "updatedReplicas": 1,
@@ -36,7 +37,7 @@ Controller = Callable[[Manifest], Manifest]
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
-        monkeypatch.setattr(life, name, 0.05)
+        monkeypatch.setattr(routing, name, 0.05)
 
 
 class Controlled(SmallCluster):
@@ -68,7 +69,7 @@ def start(cluster: SmallCluster, kind: str = "DaemonSet") -> tuple[Record, list[
     said: list[str] = []
     journal = Journal(lambda _: None, said.append)
     record = life.create(cluster, US, router, {}, journal)  # type: ignore[arg-type]
-    return life.start(cluster, US, record, journal), said  # type: ignore[arg-type]
+    return change.start(cluster, US, record, journal), said  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["DaemonSet", "Deployment", "Pod"])
@@ -97,7 +98,7 @@ def test_the_record_comes_before_what_it_names() -> None:
     "status",
     [
         pytest.param({**SETTLED, "observedGeneration": 1}, id="of an earlier generation"),
-        pytest.param({**SETTLED, "updatedNumberScheduled": 0}, id="not yet replaced"),
+        pytest.param({**SETTLED, "currentNumberScheduled": 0}, id="not all there"),
         pytest.param({**SETTLED, "desiredNumberScheduled": 0, "numberReady": 0}, id="for no node"),
         pytest.param({**SETTLED, "numberReady": 0}, id="not all ready"),
         pytest.param({}, id="of which nothing is known"),
@@ -149,7 +150,7 @@ def test_a_refusal_of_the_router_itself_ends_the_waiting() -> None:
     assert str(failed.value) == f"router-1 on node1 {REFUSAL}"
 
 
-def test_a_refusal_of_an_earlier_configuration_does_not_count() -> None:
+def test_a_refusal_of_an_earlier_pod_does_not_count() -> None:
     with pytest.raises(Waiting):
         start(Controlled({**SETTLED, "numberReady": 0}, REFUSED, stale=True))
 

@@ -1,0 +1,126 @@
+"""Waiting until a router's pods route, with everything that the cluster tells about why they do not yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from cloudify_quagga import render
+from cloudify_quagga.cluster import Cluster, Manifest
+from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.lifecycle import pods
+from cloudify_quagga.lifecycle.record import Record
+from cloudify_quagga.lifecycle.story import story, told_events
+from cloudify_quagga.names import Identity
+
+# One wait occupies a worker of the orchestrator, which asks again afterwards.
+START_SECONDS = 60.0
+# A pod that cannot start is given this long to think better of it.
+STUCK_SECONDS = 20.0
+STEP_SECONDS = 2.0
+
+
+class Declined(Failed):
+    """A router did not take what it was given."""
+
+
+def until_all(cluster: Cluster, identity: Identity, record: Record, step: Callable[[], None]) -> None:
+    """Wait until it routes on every node that it is for.
+
+    :param step: called from time to time while waiting.
+    """
+    template = render.template_hash(record.wanted, identity)
+
+    def done(workload: Manifest | None, found: list[Manifest]) -> bool:
+        return (
+            workload is not None
+            and _is_settled(workload)
+            and all(pods.is_ready(pod) and pods.template_of(pod) == template for pod in found)
+        )
+
+    _until(cluster, identity, record, step, _Awaited(lambda pod: pods.template_of(pod) == template, done))
+
+
+def until_successor(
+    cluster: Cluster, identity: Identity, record: Record, before: Manifest, step: Callable[[], None]
+) -> None:
+    """Wait until another pod routes where this one, which is gone, did."""
+    place = pods.node_of(before) if record.wanted.kind == "DaemonSet" else None
+
+    def follows(pod: Manifest) -> bool:
+        return place in (None, pods.node_of(pod)) and _uid(pod) != _uid(before)
+
+    def done(_: Manifest | None, found: list[Manifest]) -> bool:
+        return any(pods.is_ready(pod) for pod in filter(follows, found))
+
+    _until(cluster, identity, record, step, _Awaited(follows, done))
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """What is waited for.
+
+    :param concerns: the pods whose refusals and obstacles count.
+    """
+
+    concerns: Callable[[Manifest], bool]
+    done: Callable[[Manifest | None, list[Manifest]], bool]
+
+
+def _until(
+    cluster: Cluster, identity: Identity, record: Record, step: Callable[[], None], awaited: _Awaited
+) -> None:
+    began = time.monotonic()
+    while True:
+        there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
+        current = list(filter(awaited.concerns, there.found))
+        for pod in current:
+            _fail_where_refused(pod, record)
+        workload = cluster.get(record.workload)
+        if awaited.done(workload, there.found):
+            return
+        stuck = any(pods.obstacle(pod) for pod in current)
+        left = began + (STUCK_SECONDS if stuck else START_SECONDS) - time.monotonic()
+        if left <= 0:
+            told = _told(cluster, record, workload, there.found)
+            raise Waiting(record.wanted.secrets.masked(told))
+        step()
+        with closing(there.changes(min(left, STEP_SECONDS))) as changes:
+            next(changes, None)
+
+
+def _fail_where_refused(pod: Manifest, record: Record) -> None:
+    sentence = pods.refusal(pod)
+    if sentence and not pods.is_leaving(pod):
+        raise Declined(record.wanted.secrets.masked(f"{pods.name(pod)} {sentence}"))
+
+
+def _is_settled(workload: Manifest) -> bool:
+    """Whether as many pods are ready as there should be; which ones these are is not asked here."""
+    status = workload.get("status") or {}
+    if workload["kind"] == "Pod":
+        return pods.is_ready(workload)
+    if status.get("observedGeneration") != workload["metadata"]["generation"]:
+        return False
+    if workload["kind"] == "DaemonSet":
+        # A pod that need not be made anew stays, so not all are of the latest generation.
+        wanted = status.get("desiredNumberScheduled", 0)
+        counts = [status.get(key, 0) for key in ("currentNumberScheduled", "numberReady")]
+    else:
+        wanted = workload["spec"]["replicas"]
+        counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")]
+    return wanted > 0 and all(count == wanted for count in counts)
+
+
+def _told(cluster: Cluster, record: Record, workload: Manifest | None, found: list[Manifest]) -> str:
+    """What has not come yet, and everything that the cluster tells about why."""
+    late = [pod for pod in found if not pods.is_ready(pod)]
+    if not late:
+        return f"{record.workload} has no pod yet{told_events(cluster, workload)}"
+    return "; ".join(story(cluster, pod) for pod in late)
+
+
+def _uid(pod: Manifest) -> str:
+    return str(pod["metadata"]["uid"])

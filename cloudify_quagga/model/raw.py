@@ -1,0 +1,141 @@
+"""Lines in the routing suite's own language, for what no typed property says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cloudify_quagga.model.given import Given
+
+_COMMENT = ("!", "#")
+_REFERENCE = re.compile(r"\$\{([^{}]*)\}")
+
+# FRR takes the beginning of a word for the word.
+_TYPED = {
+    ("ip", "route"): "is said by `routes`",
+    ("ipv6", "route"): "is said by `routes`",
+    ("ip", "forwarding"): "is said by `forwarding`",
+    ("ipv6", "forwarding"): "is said by `forwarding`",
+    ("interface",): "is said by `interfaces`",
+}
+_FOREIGN = {
+    ("vrf",): "opens another VRF; the router lives in the node's own",
+    ("end",): "would end the file; leave it out",
+    ("quit",): "may leave more than its block; `exit` is meant",
+    ("configure",): "is no line of a configuration file",
+    ("do",): "is no line of a configuration file",
+}
+_SHORTEST = 2
+# What follows these is a password.
+_IN_CLEAR = ("password", "key-string", "authentication-key", "message-digest-key", "authentication string")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Lines as `show running-config` has them: no comments, one blank a level, blocks closed by `exit`."""
+
+    lines: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, given: Given) -> Raw:
+        """From a text or a list of lines."""
+        if given.empty:
+            return cls()
+        written = [one for one in _written(given) if _says_something(one)]
+        for one in written:
+            _judge(one, one.text("a line"))
+        return cls(tuple(_closed(_levelled(written))))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of the secrets that the lines ask for."""
+        return tuple(sorted({name for line in self.lines for name in _REFERENCE.findall(line)}))
+
+    def revealed(self, secret: Callable[[str], str]) -> list[str]:
+        """The lines with values in place of names, each judged again: a value must not become a command."""
+        return [self._revealed(line, index, secret) for index, line in enumerate(self.lines)]
+
+    def to_json(self) -> list[str]:
+        """Lines that parse to the same."""
+        return list(self.lines)
+
+    @staticmethod
+    def _revealed(line: str, index: int, secret: Callable[[str], str]) -> str:
+        text = _REFERENCE.sub(lambda found: secret(found[1]), line)
+        if text != line:
+            _judge_words(Given(f"raw[{index}]", text, hidden=True), text)
+        return text
+
+
+def _written(given: Given) -> list[Given]:
+    if isinstance(given.value, str):
+        lines = given.value.split("\n")
+        return [Given(f"raw line {number}", line.rstrip()) for number, line in enumerate(lines, start=1)]
+    return given.elements("lines, or a text of lines,")
+
+
+def _says_something(given: Given) -> bool:
+    text = given.text("a line").strip(" ")
+    return bool(text) and not text.startswith(_COMMENT)
+
+
+def _judge(given: Given, text: str) -> None:
+    if not text.isprintable():
+        raise given.refused("is no line; printable characters and blanks make one")
+    if "|" in text:
+        raise given.refused("holds a '|', which FRR takes for a filter of its output")
+    if "${" in _REFERENCE.sub("", text):
+        raise given.refused("holds a '${' that names no secret; ${name} does")
+    _judge_words(given, text)
+    _judge_clear(given, " ".join(text.split()))
+
+
+def _judge_words(given: Given, text: str) -> None:
+    words = [word.lower() for word in text.split()]
+    said = words[1:] if words[:1] == ["no"] else words
+    for command, why in (*_TYPED.items(), *_FOREIGN.items()):
+        if _begins(said, command):
+            raise given.refused(why)
+
+
+def _begins(words: Sequence[str], command: Sequence[str]) -> bool:
+    """Whether the words are the command or short for it."""
+    pairs = list(zip(words, command, strict=False))
+    if len(pairs) < len(command):
+        return False
+    return all(meant.startswith(word) and len(word) >= _SHORTEST for word, meant in pairs)
+
+
+def _judge_clear(given: Given, line: str) -> None:
+    for marker in _IN_CLEAR:
+        _, found, rest = f" {line} ".partition(f" {marker} ")
+        if found and rest.strip() and not _REFERENCE.search(rest):
+            hidden = Given(given.path, given.value, hidden=True)
+            raise hidden.refused("holds a password in clear; say it in `secrets` and write ${name} here")
+
+
+def _levelled(written: Iterable[Given]) -> list[tuple[int, str]]:
+    """Each line's depth, whatever the author indents by."""
+    open_at: list[int] = []
+    levelled = []
+    for one in written:
+        text = one.text("a line")
+        indent = len(text) - len(text.lstrip(" "))
+        while open_at and open_at[-1] >= indent:
+            open_at.pop()
+        levelled.append((len(open_at), " ".join(text.split())))
+        open_at.append(indent)
+    return levelled
+
+
+def _closed(levelled: Sequence[tuple[int, str]]) -> Iterator[str]:
+    """The lines, with an `exit` behind each block that has none."""
+    inside = False
+    for level, text in levelled:
+        if level == 0 and inside and text != "exit":
+            yield "exit"
+        yield " " * level + text
+        inside = level > 0
+    if inside:
+        yield "exit"

@@ -1,0 +1,82 @@
+"""The workflows quagga_update and quagga_show: which routers, in which order; what is done is operations'."""
+
+from __future__ import annotations
+
+import json as jsons
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from cloudify.decorators import workflow
+from cloudify.exceptions import NonRecoverableError
+
+from cloudify_quagga import table
+
+Context = Any
+Workflow = Callable[..., None]
+ROUTER = "cloudify.nodes.quagga.Router"
+UPDATE = "cloudify.interfaces.lifecycle.update"
+PULL = "cloudify.interfaces.lifecycle.pull"
+# The runtime property that it keeps.
+LIVE = "live"
+_entry: Callable[[Workflow], Workflow] = workflow
+
+
+@_entry
+def quagga_update(
+    ctx: Context,
+    properties: object = None,
+    node_ids: Sequence[str] = (),
+    node_instance_ids: Sequence[str] = (),
+    **_: object,
+) -> None:
+    """Change the running routers, one after the other: the first that refuses ends it."""
+    for instance in _routers(ctx, node_ids, node_instance_ids):
+        given = {"properties": properties or {}}
+        instance.execute_operation(UPDATE, kwargs=given, allow_kwargs_override=True).get()
+
+
+@_entry
+def quagga_show(
+    ctx: Context,
+    node_ids: Sequence[str] = (),
+    node_instance_ids: Sequence[str] = (),
+    json: bool = False,
+    **_: object,
+) -> None:
+    """Print how each router is, and have the same in its runtime property `live`."""
+    routers = _routers(ctx, node_ids, node_instance_ids)
+    for instance in routers:
+        instance.execute_operation(PULL).get()
+    ctx.refresh_node_instances()
+    for instance in routers:
+        live = ctx.get_node_instance(instance.id).runtime_properties[LIVE]
+        shown = jsons.dumps(live, indent=2) if json else table.of(live)
+        ctx.logger.info("%s\n%s", instance.id, shown)
+
+
+def _routers(ctx: Context, node_ids: Sequence[str], node_instance_ids: Sequence[str]) -> list[Any]:
+    """The routers that are meant: all of them, where none is named."""
+    found = list(_all_routers(ctx))
+    _refuse_unknown("node_ids", node_ids, [one.node_id for one in found])
+    _refuse_unknown("node_instance_ids", node_instance_ids, [one.id for one in found])
+    return [
+        one
+        for one in found
+        if (not node_ids or one.node_id in node_ids)
+        and (not node_instance_ids or one.id in node_instance_ids)
+    ]
+
+
+def _all_routers(ctx: Context) -> Iterator[Any]:
+    for node in ctx.nodes:
+        if ROUTER in node.type_hierarchy:
+            yield from node.instances
+
+
+def _refuse_unknown(parameter: str, named: Sequence[str], known: Sequence[str]) -> None:
+    for name in named:
+        if name not in known:
+            there = ", ".join(dict.fromkeys(known)) or "none"
+            raise NonRecoverableError(
+                f"{parameter}: {name} is no router of this deployment, which has {there}"
+            )

@@ -1,0 +1,137 @@
+"""The router's workflows and operations by the real cfy, on a router that is made and does not run yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudify_quagga.cluster import Cluster
+from tests.api.blueprints import blueprint
+from tests.api.conftest import FakeNode
+from tests.lab.conftest import Cfy
+
+PASSWORD = "tomato-7c1f"
+CREATE = "cloudify.interfaces.lifecycle.create"
+ROUTE = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.1"}
+
+
+class Deployment:
+    """One router, and what `cfy` says of it."""
+
+    def __init__(self, cfy: Cfy, workdir: Path) -> None:
+        self._cfy = cfy
+        self._workdir = workdir
+
+    def run(self, workflow: str, *, check: bool = True, **parameters: Any) -> str:
+        done = self._cfy(
+            "executions", "start", workflow, "-b", "router", "-p", json.dumps(parameters),
+            "--task-retries", "0", check=check,
+        )  # fmt: skip
+        assert (done.returncode == 0) is check
+        return done.stdout
+
+    def operate(self, operation: str, check: bool = True, **inputs: Any) -> str:
+        parameters = {"operation": operation, "operation_kwargs": inputs, "allow_kwargs_override": True}
+        return self.run("execute_operation", check=check, **parameters)
+
+    def runtime(self) -> dict[str, Any]:
+        (path,) = self._workdir.glob("**/node-instances/quagga_*")
+        told: dict[str, Any] = json.loads(path.read_text())["runtime_properties"]
+        return told
+
+
+@pytest.fixture
+def made(
+    kubeconfig: Path, node: FakeNode, cfy: Cfy, tmp_path: Path, cluster: Cluster
+) -> Iterator[Deployment]:
+    """A router whose create operation has run."""
+    client_config = {"configuration": {"manager_file_path": str(kubeconfig)}}
+    properties = {
+        "node_selector": node.labels,
+        "routes": [ROUTE],
+        "raw": ["router bgp 1", " neighbor 10.9.9.9 password ${bgp}"],
+        "secrets": {"bgp": PASSWORD},
+        "client_config": client_config,
+    }
+    router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
+    path = blueprint(tmp_path / "blueprint", quagga=router)
+    cfy("init", str(path), "-b", "router")
+    deployment = Deployment(cfy, tmp_path / "cfy")
+    deployment.operate(CREATE)
+    yield deployment
+    said = cfy("uninstall", "-b", "router").stdout
+    assert "Removed: Secret router-quagga" in said
+
+
+def test_a_router_that_does_not_run_is_shown(made: Deployment) -> None:
+    shown = made.run("quagga_show", node_ids=["quagga"])
+    assert "NODE  READY  DAEMONS" in shown
+    assert "no pod of the router is there" in shown
+    live = made.runtime()["live"]
+    assert live["routers"] == []
+    as_json = made.run("quagga_show", json=True)
+    told = json.loads(as_json[as_json.index("\n{") : as_json.rindex("\n}") + 2])
+    assert {**told, "at": ""} == {**live, "at": ""}
+
+
+def test_what_is_no_router_is_not_shown(made: Deployment) -> None:
+    said = made.run("quagga_show", check=False, node_ids=["nope"])
+    assert "node_ids: nope is no router of this deployment, which has quagga" in said
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        (
+            {"routes": [{"prefix": "10.0.0.5/24", "blackhole": True}]},
+            "routes[0].prefix: 10.0.0.5/24 has host bits",
+        ),
+        ({"routes": [{"prefix": "0.0.0.0/0", "blackhole": True}]}, "is the default route of the node"),
+        ({"kind": "Pod"}, "kind: Pod cannot take the place of DaemonSet in a router that lives"),
+        ({"secrets": {"bgp": "x"}}, "secrets is no key of a Router's change"),
+        ({"raw": ["password ${other}"]}, "raw: ${other} names no secret; `secrets` has bgp"),
+    ],
+)
+def test_a_change_is_refused_before_anything_is_touched(
+    properties: dict[str, Any], sentence: str, made: Deployment
+) -> None:
+    before = made.runtime()
+    assert sentence in made.run("quagga_update", check=False, properties=properties)
+    assert made.runtime() == before
+
+
+def test_status_and_drift_name_what_is_missing(made: Deployment, cluster: Cluster) -> None:
+    said = made.operate("cloudify.interfaces.validation.check_status", check=False)
+    assert "DaemonSet router-quagga-" in said
+    assert "is missing; no pod of the router is there" in said
+    drift = made.operate("cloudify.interfaces.lifecycle.check_drift")
+    assert "{'object': {'wanted': 'there', 'found': 'missing'}}" in drift
+
+
+def test_a_secret_is_in_the_clusters_secret_and_nowhere_else(
+    made: Deployment, cluster: Cluster, kubeconfig: Path
+) -> None:
+    made.run("quagga_show")
+    made.operate("cloudify.interfaces.lifecycle.check_drift")
+    assert made.runtime()["router"]["wanted"]["secrets"] == {"bgp": None}
+    assert PASSWORD not in json.dumps(made.runtime())
+    record = made.runtime()["router"]
+    assert [one["kind"] for one in record["objects"]] == ["Secret", "DaemonSet"]
+
+
+def test_a_lease_that_nobody_holds_any_more_goes_with_the_router(made: Deployment, cluster: Cluster) -> None:
+    name = made.runtime()["router"]["objects"][0]["name"]
+    manifest = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"holderIdentity": "nobody"},
+    }
+    cluster.apply(manifest, "test")
+    made.operate("cloudify.interfaces.lifecycle.delete")
+    assert cluster.find("coordination.k8s.io/v1", "Lease", "default") == []
+    made.operate(CREATE)

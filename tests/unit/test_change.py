@@ -1,0 +1,470 @@
+"""A running router is changed: live where that will do, node by node where not, and never half."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cloudify_quagga import render
+from cloudify_quagga.cluster import Manifest, Reference
+from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Waiting
+from cloudify_quagga.lifecycle import change, ending, lease, routing
+from cloudify_quagga.lifecycle import router as life
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.lifecycle.record import Journal, Record
+from cloudify_quagga.model import Router
+from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, Identity
+from tests.unit.small_routers import RoutingCluster, hashed
+
+US = Owner(
+    Identity("router", "quagga", "quagga_abc123"), "here", frozenset({"quagga_abc123"}), "cfy uninstall -b"
+)
+ONE = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.1"}
+OTHER = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.2"}
+SAID = "line 7: % Unknown command[4]: neighbour 1.2.3.4"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
+        monkeypatch.setattr(routing, name, 0.05)
+    for name in ("STOP_SECONDS", "SWEEP_SECONDS"):
+        monkeypatch.setattr(ending, name, 0.05)
+    monkeypatch.setattr(change, "APPLY_SECONDS", 0.05)
+    monkeypatch.setattr(change, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(lease, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.01)
+
+
+def wanted(**properties: Any) -> Router:
+    return Router.parse({"node_selector": {"role": "router"}, "routes": [ONE], **properties})
+
+
+class Life:
+    """A router's life as an orchestrator leads it: every record that was saved, every word that was said."""
+
+    def __init__(self, cluster: Any, router: Router) -> None:
+        self.cluster = cluster
+        self.records: list[Record] = []
+        self.said: list[str] = []
+        self.journal = Journal(self._save, self.said.append)
+        record = life.create(self.cluster, US, router, {}, self.journal)
+        change.start(self.cluster, US, record, self.journal)
+        self.forget()
+
+    def _save(self, record: Record) -> None:
+        """As a runtime property keeps it."""
+        kept = Record.from_json(record.to_json())
+        self.records.append(replace(kept, wanted=kept.wanted.with_secrets(record.wanted.secrets)))
+
+    def forget(self) -> None:
+        self.said.clear()
+        self.cluster.applied.clear()
+        self.cluster.deleted.clear()
+        self.cluster.asked.clear()
+
+    @property
+    def record(self) -> Record:
+        return self.records[-1]
+
+    def update(self, router: Router) -> Record:
+        return change.update(self.cluster, US, self.record, router, self.journal)
+
+    def start(self) -> Record:
+        return change.start(self.cluster, US, self.record, self.journal)
+
+    def heal(self) -> Record:
+        return change.heal(self.cluster, US, self.record, self.journal)
+
+    def file(self) -> str:
+        (config,) = self.cluster.find("v1", "ConfigMap")
+        text: str = config["data"]["frr.conf"]
+        return text
+
+    def pods(self) -> list[str]:
+        return [pod["metadata"]["uid"] for pod in self.cluster.pods()]
+
+
+@pytest.fixture
+def cluster() -> RoutingCluster:
+    return RoutingCluster("node1", "node2")
+
+
+@pytest.fixture
+def lived(cluster: RoutingCluster) -> Iterator[Life]:
+    """Two nodes that route."""
+    made = Life(cluster, wanted())
+    yield made
+    # Whatever happened, nobody is kept waiting.
+    assert cluster.find("coordination.k8s.io/v1", "Lease") == []
+
+
+class TestALiveChange:
+    def test_reaches_every_router_and_restarts_none(self, lived: Life) -> None:
+        before = lived.pods()
+        record = lived.update(wanted(routes=[OTHER]))
+        assert lived.pods() == before
+        for node in ("node1", "node2"):
+            assert "ip route 10.0.0.0/24 172.16.0.2" in lived.cluster.router_on(node).text
+        assert record.hash == hashed(lived.file()) == lived.cluster.router_on("node1").applied
+        assert record.earlier is None
+        assert record == lived.record
+        assert [one.kind for one in record.objects] == ["ConfigMap", "DaemonSet"]
+
+    def test_is_judged_on_each_node_before_anything_is_applied(self, lived: Life) -> None:
+        lived.update(wanted(routes=[OTHER]))
+        assert lived.cluster.asked[:2] == [("node1", "check"), ("node2", "check")]
+
+    def test_that_a_router_would_refuse_changes_nothing(self, lived: Life) -> None:
+        before = lived.record, lived.file()
+        lived.cluster.judge = lambda text: SAID
+        with pytest.raises(Failed, match=r"^the router on node1 would refuse this: line 7: .*; nothing was"):
+            lived.update(wanted(routes=[OTHER]))
+        assert (lived.record, lived.file()) == before
+        assert [one["kind"] for one in lived.cluster.applied] == ["Lease"]
+
+    def test_the_configurations_hash_stands_on_object_and_pods(self, lived: Life) -> None:
+        record = lived.update(wanted(routes=[OTHER]))
+        for found in (*lived.cluster.find("v1", "ConfigMap"), *lived.cluster.pods()):
+            assert found["metadata"]["annotations"][CONFIG_HASH_ANNOTATION] == record.hash
+
+    def test_again_changes_nothing(self, lived: Life) -> None:
+        first = lived.update(wanted(routes=[OTHER]))
+        lived.forget()
+        assert lived.update(wanted(routes=[OTHER])) == first
+        assert "check" not in [verb for _, verb in lived.cluster.asked]
+
+    def test_that_is_refused_after_all_is_taken_back(self, lived: Life) -> None:
+        before = lived.record, lived.file()
+        router = lived.cluster.router_on("node2")
+        router.judge = lambda text: SAID if "172.16.0.2" in text else None
+        router.answer = accepting(router)
+        with pytest.raises(Failed) as failed:
+            lived.update(wanted(routes=[OTHER]))
+        assert f"refused the configuration: {SAID}" in str(failed.value)
+        assert str(failed.value).endswith("; what was before is in force again")
+        assert (lived.record, lived.file()) == before
+        assert lived.cluster.router_on("node1").applied == before[0].hash
+
+    def test_is_waited_for_within_bounds(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.2")
+        with pytest.raises(Waiting, match="on node2: some routes are missing"):
+            lived.update(wanted(routes=[OTHER]))
+        assert lived.record.earlier is not None
+        lived.cluster.router_on("node2").missing.clear()
+        assert lived.update(wanted(routes=[OTHER])).earlier is None
+
+    def test_obeys_the_guard(self, lived: Life) -> None:
+        with pytest.raises(Refused, match=r"routes\[0\].prefix: 0.0.0.0/0 is the default route"):
+            lived.update(wanted(routes=[{"prefix": "0.0.0.0/0", "next_hop": "172.16.0.1"}]))
+        assert lived.cluster.applied == []
+
+    @pytest.mark.parametrize("properties", [{"kind": "Pod"}, {"namespace": "other"}])
+    def test_does_not_move_the_router(self, properties: dict[str, str], lived: Life) -> None:
+        with pytest.raises(Refused, match="in a router that lives; uninstall and install it"):
+            lived.update(wanted(**properties))
+
+
+def accepting(router: Any) -> Any:
+    """Answers `check` with yes whatever it will say to the file."""
+    answer = router.answer
+    return lambda words, stdin: (0, {"accepted": True}) if words[0] == "check" else answer(words, stdin)
+
+
+class TestAnInterruptedChange:
+    """The process is killed at every point at which it leaves something behind."""
+
+    @pytest.mark.parametrize("steps", range(7))
+    @pytest.mark.parametrize("finish", ["start", "heal", "update"])
+    def test_is_finished_by_the_next_operation(
+        self, steps: int, finish: str, cluster: RoutingCluster
+    ) -> None:
+        lived = Life(cluster, wanted())
+        target = wanted(routes=[OTHER], image="other")
+        killed_after(steps, cluster, lambda: lived.update(target))
+        if finish == "update" or lived.record.hash != render.config_hash(render.frr_conf(target)):
+            lived.update(target)
+        else:
+            getattr(lived, finish)()
+        assert lived.record.earlier is None
+        assert lived.record.wanted == target
+        for node in ("node1", "node2"):
+            assert cluster.router_on(node).applied == lived.record.hash
+        assert {pod["spec"]["containers"][0]["image"] for pod in cluster.pods()} == {"other"}
+
+
+class _Killed(BaseException):
+    """The end of the process."""
+
+
+def killed_after(steps: int, cluster: RoutingCluster, act: Any) -> None:
+    """Let so many requests that change something pass, and none after them."""
+    left = [steps]
+    originals = {name: getattr(cluster, name) for name in ("apply", "patch", "delete")}
+
+    def counted(name: str) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if left[0] == 0:
+                raise _Killed
+            left[0] -= 0 if options.get("dry_run") else 1
+            return originals[name](*arguments, **options)
+
+        return call
+
+    for name in originals:
+        setattr(cluster, name, counted(name))
+    with pytest.raises(_Killed):
+        act()
+    for name in originals:
+        delattr(cluster, name)
+    # The dead do not renew.
+    for held in cluster.find("coordination.k8s.io/v1", "Lease"):
+        held["spec"]["renewTime"] = "2001-01-01T00:00:00.000000Z"
+
+
+class TestAChangeThatNeedsNewPods:
+    def test_goes_from_node_to_node_and_says_so(self, lived: Life) -> None:
+        record = lived.update(wanted(image="other", routes=[OTHER]))
+        assert lived.said[0].startswith(
+            "this needs new pods, one after the other in place of router-1 on node1"
+        )
+        assert lived.said[1] == "router-1 on node1 goes, and another one comes"
+        assert record.nodes == ("node1", "node2")
+        assert lived.pods() == ["pod-3", "pod-4"]
+        assert lived.cluster.router_on("node2").applied == record.hash
+
+    def test_ends_at_the_first_node_that_does_not_take_it(self, lived: Life) -> None:
+        made = lived.cluster._begin
+
+        def begin(pod: Manifest, node: str) -> None:
+            if pod["spec"]["containers"][0]["image"] == "other":
+                lived.cluster.judge = lambda text: "this image has no staticd"
+            made(pod, node)
+            lived.cluster.judge = lambda text: None
+
+        lived.cluster._begin = begin
+        with pytest.raises(Failed, match=r"refused: this image has no staticd; what was before is in force"):
+            lived.update(wanted(image="other"))
+        assert lived.record.wanted.image == "quagga"
+        assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
+        # node2's pod was never touched.
+        assert "pod-2" in lived.pods()
+
+    @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
+    def test_of_every_kind(self, kind: str) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind=kind))
+        before = lived.pods()
+        record = lived.update(wanted(kind=kind, image="other", routes=[OTHER]))
+        assert lived.pods() != before
+        assert lived.cluster.router_on("node1").applied == record.hash
+        assert record.nodes == ("node1",)
+
+    def test_that_dies_uncleanly_is_swept_only_where_no_router_follows(self, lived: Life) -> None:
+        lived.cluster.last_word = "Error (exit code 137)"
+        record = lived.update(wanted(image="other"))
+        assert record.unswept == {}
+        assert not any("swept" in word for word in lived.said)
+
+
+class TestOtherNodes:
+    def test_that_are_left_are_heard_and_those_that_come_are_waited_for(self, lived: Life) -> None:
+        lived.cluster.add_node("node3", role="edge")
+        lived.cluster.find("v1", "Node")[0]["metadata"]["labels"]["tier"] = "core"
+        before = lived.cluster.router_on("node1").applied
+        record = lived.update(wanted(node_selector={"tier": "core"}))
+        assert record.nodes == ("node1",)
+        assert lived.said[0].startswith("node2: stopped: 0 routes left")
+        assert lived.pods() == ["pod-1"], "the pod on the node that stays is no other"
+        assert lived.cluster.router_on("node1").applied == before
+
+    def test_that_are_left_without_a_last_word_are_swept(self, lived: Life) -> None:
+        lived.cluster.last_word = "Error (exit code 137)"
+        lived.cluster.find("v1", "Node")[0]["metadata"]["labels"]["tier"] = "core"
+        record = lived.update(wanted(node_selector={"tier": "core"}))
+        assert "node2: swept: 0 routes left (2 removed)" in lived.said
+        assert record.nodes == ("node1",)
+        assert record.unswept == {}
+
+    def test_that_nobody_has_are_refused(self, lived: Life) -> None:
+        with pytest.raises(Refused, match="node_selector: role=nobody matches no node"):
+            lived.update(wanted(node_selector={"role": "nobody"}))
+
+
+class TestSecrets:
+    RAW = ("router bgp 65001", " neighbor 172.16.0.1 password ${bgp}", "exit")
+
+    def secret(self, value: str, **properties: Any) -> Router:
+        return wanted(raw=list(self.RAW), secrets={"bgp": value}, **properties)
+
+    def test_move_the_file_into_a_secret_and_back(self, lived: Life) -> None:
+        record = lived.update(self.secret("tomato"))
+        assert lived.cluster.find("v1", "ConfigMap") == []
+        assert [one.kind for one in record.objects] == ["Secret", "DaemonSet"]
+        assert "password tomato" in lived.cluster.router_on("node1").text
+        record = lived.update(wanted())
+        assert lived.cluster.find("v1", "Secret") == []
+        assert [one.kind for one in record.objects] == ["ConfigMap", "DaemonSet"]
+
+    def test_are_never_recorded_or_said(self, lived: Life) -> None:
+        lived.update(self.secret("tomato"))
+        lived.update(self.secret("potato"))
+        told = repr([lived.said, [record.to_json() for record in lived.records], lived.records])
+        assert "tomato" not in told
+        assert "potato" not in told
+
+    def test_are_masked_in_the_daemons_own_line(self, lived: Life) -> None:
+        lived.cluster.judge = lambda text: "Unknown command: neighbor 172.16.0.1 passwort tomato"
+        with pytest.raises(Failed, match=r"passwort \$\{bgp\}; nothing was changed"):
+            lived.update(self.secret("tomato"))
+
+    def test_another_value_alone_is_a_live_change(self, lived: Life) -> None:
+        lived.update(self.secret("tomato"))
+        before = lived.pods()
+        lived.update(self.secret("potato"))
+        assert lived.pods() == before
+        assert "password potato" in lived.cluster.router_on("node2").text
+
+    def test_of_before_come_back_with_what_is_taken_back(self, lived: Life) -> None:
+        before = lived.update(self.secret("tomato"))
+        router = lived.cluster.router_on("node2")
+        router.judge = lambda text: SAID if "potato" in text else None
+        router.answer = accepting(router)
+        with pytest.raises(Failed, match="what was before is in force again"):
+            lived.update(self.secret("potato"))
+        assert lived.record.hash == before.hash == lived.cluster.router_on("node1").applied
+
+
+class TestStarting:
+    def test_a_pod_that_refused_reads_its_new_file_at_once(self, cluster: RoutingCluster) -> None:
+        cluster.judge = lambda text: "interfaces[0]: 'eth9' is not an interface"
+        with pytest.raises(Failed, match="eth9"):
+            Life(cluster, wanted(interfaces=["eth9"]))
+        cluster.judge = lambda text: "no eth9" if "eth9" in text else None
+        made = Life.__new__(Life)
+        made.cluster, made.records, made.said = cluster, [], []
+        made.journal = Journal(made._save, made.said.append)
+        made._save(life.create(made.cluster, US, wanted(interfaces=["eth9"]), {}, made.journal))
+        record = made.update(wanted(interfaces=["eth0"]))
+        assert record.nodes == ("node1", "node2")
+
+    def test_a_node_that_comes_later_routes_too(self, lived: Life) -> None:
+        lived.cluster.add_node("node3", role="router")
+        assert lived.start().nodes == ("node1", "node2", "node3")
+
+
+class TestHealing:
+    def test_what_is_well_is_left_alone(self, lived: Life) -> None:
+        before = lived.pods()
+        lived.heal()
+        assert lived.pods() == before
+        assert lived.cluster.deleted == [lease.reference(US.identity, "default")]
+
+    def test_a_router_mends_itself_first(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.1")
+        before = lived.pods()
+        lived.heal()
+        assert lived.pods() == before
+        assert lived.cluster.router_on("node2").missing == []
+
+    def test_one_that_cannot_says_why_and_is_not_made_anew(self, lived: Life) -> None:
+        router = lived.cluster.router_on("node2")
+        router.missing.append("10.0.0.0/24 via 172.16.0.1")
+        router.mendable = False
+        before = lived.pods()
+        with pytest.raises(Waiting, match="on node2: some routes are missing"):
+            lived.heal()
+        assert lived.pods() == before
+
+    def test_only_one_that_does_not_answer_is_made_anew(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").silent = True
+        lived.heal()
+        assert lived.pods() == ["pod-1", "pod-3"]
+
+    def test_on_a_node_that_is_away_nothing_is_made_anew(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").silent = True
+        lived.cluster.add_node("node2", ready=False, role="router")
+        with pytest.raises(Exception, match="nothing runs in"):
+            lived.heal()
+        assert lived.pods() == ["pod-1", "pod-2"]
+
+    @pytest.mark.parametrize("kind", ["ConfigMap", "DaemonSet"])
+    def test_an_object_that_was_deleted_comes_back(self, kind: str, lived: Life) -> None:
+        (reference,) = [one for one in lived.record.objects if one.kind == kind]
+        lived.cluster._objects.pop(reference)
+        lived.heal()
+        assert lived.cluster.get(reference) is not None
+
+    def test_what_a_hand_edited_is_taken_back(self, lived: Life) -> None:
+        reference = lived.record.objects[0]
+        lived.cluster.edit(reference, "data/frr.conf", "ip route 0.0.0.0/0 1.1.1.1\n", by="kubectl-edit")
+        with pytest.raises(Conflict, match="the operation `heal` takes back"):
+            lived.start()
+        lived.heal()
+        assert hashed(lived.file()) == lived.record.hash
+        assert lived.said[0].endswith("data.frr.conf is taken back from kubectl-edit")
+
+    def test_what_another_applies_is_left_to_be_settled(self, lived: Life) -> None:
+        reference = lived.record.objects[1]
+        lived.cluster.edit(reference, "spec/updateStrategy/type", "RollingUpdate", "argocd", "Apply")
+        with pytest.raises(Conflict, match=r"spec.updateStrategy.type is applied by argocd too"):
+            lived.heal()
+
+    def test_a_pod_of_an_edited_image_is_made_anew(self, lived: Life) -> None:
+        lived.cluster.pods()[0]["spec"]["containers"][0]["image"] = "edited"
+        lived.heal()
+        assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
+
+
+class TestOneAtATime:
+    def hold(self, cluster: RoutingCluster, holder: str, renewed: str) -> Manifest:
+        reference = lease.reference(US.identity, "default")
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": 120, "renewTime": renewed}
+        metadata = {"name": reference.name, "namespace": reference.namespace}
+        manifest = {"apiVersion": reference.api_version, "kind": reference.kind, "metadata": metadata}
+        return cluster.put({**manifest, "spec": spec})
+
+    def test_a_second_change_waits_within_bounds(self, cluster: RoutingCluster) -> None:
+        lived = Life(cluster, wanted())
+        self.hold(cluster, "elsewhere/1234/9/abc", lease._now())
+        with pytest.raises(Waiting, match=r"another change of this router is under way .*held by elsewhere"):
+            lived.update(wanted(routes=[OTHER]))
+        assert "172.16.0.2" not in lived.file()
+
+    @pytest.mark.parametrize(
+        ("holder", "renewed"),
+        [
+            pytest.param("elsewhere/1234/9/abc", "2001-01-01T00:00:00.000000Z", id="silent for long"),
+            pytest.param(f"{lease._machine()}/99999999/abc", lease._now(), id="dead on this machine"),
+        ],
+    )
+    def test_but_not_for_the_dead(self, holder: str, renewed: str, lived: Life) -> None:
+        self.hold(lived.cluster, holder, renewed)
+        assert lived.update(wanted(routes=[OTHER])).earlier is None
+
+
+def test_rights_are_asked_for_before_anything_is_changed(lived: Life) -> None:
+    lived.cluster.may = lambda right: right.subresource != "exec"
+    lived.cluster.plural = lambda api_version, kind: f"{kind.lower()}s"
+    with pytest.raises(NotPermitted, match="may not get pods/exec in namespace default, create pods/exec"):
+        lived.update(wanted(routes=[OTHER]))
+    assert lived.cluster.applied == []
+
+
+def test_deleting_takes_a_lease_that_was_left(cluster: RoutingCluster) -> None:
+    lived = Life(cluster, wanted())
+    TestOneAtATime().hold(cluster, "elsewhere/1234/9/abc", lease._now())
+    ending.stop(lived.cluster, US.identity, lived.record, lived.journal)
+    ending.delete(lived.cluster, US.identity, lived.record.objects)
+    assert [one for one in cluster._objects if one.kind not in ("Node",)] == []
+
+
+def test_references_of_both_ends_are_known_while_a_change_is_under_way(lived: Life) -> None:
+    seen: list[list[str]] = []
+    lived.journal = Journal(lambda record: seen.append([one.kind for one in record.objects]), print)
+    lived.update(TestSecrets().secret("tomato"))
+    assert seen[0] == ["ConfigMap", "Secret", "DaemonSet"]
+    assert seen[-1] == ["Secret", "DaemonSet"]
+    assert Reference("v1", "ConfigMap", US.identity.object_name, "default") in lived.cluster.deleted

@@ -47,9 +47,10 @@ class Patched(SmallCluster):
         for one in found:
             self.put(one)
 
-    def patch(self, reference: Reference, operations: list[dict[str, Any]]) -> None:
+    def patch(self, reference: Reference, operations: list[dict[str, Any]]) -> Manifest:
         assert reference == Reference("v1", "Node", "node1")
         self.patches.append(operations)
+        return {}
 
 
 def take_off(found: Manifest, kept: Kept) -> tuple[list[str], list[list[dict[str, Any]]]]:

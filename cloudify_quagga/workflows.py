@@ -18,7 +18,8 @@ UPDATE = "cloudify.interfaces.lifecycle.update"
 PULL = "cloudify.interfaces.lifecycle.pull"
 # The runtime property that it keeps.
 LIVE = "live"
-_entry: Callable[[Workflow], Workflow] = workflow
+# Each operation converges, so a workflow that was cut off is run again.
+_entry: Callable[[Workflow], Workflow] = workflow(resumable=True)
 
 
 @_entry

@@ -11,7 +11,7 @@ from cloudify_quagga.model.given import Given
 _COMMENT = ("!", "#")
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 
-# FRR takes the beginning of a word for the word.
+# FRR takes the beginning of a word for the word, one letter if only one command goes on as the line does.
 _TYPED = {
     ("ip", "route"): "is said by `routes`",
     ("ipv6", "route"): "is said by `routes`",
@@ -26,7 +26,6 @@ _FOREIGN = {
     ("configure",): "is no line of a configuration file",
     ("do",): "is no line of a configuration file",
 }
-_SHORTEST = 2
 # What follows these is a password.
 _IN_CLEAR = ("password", "key-string", "authentication-key", "message-digest-key", "authentication string")
 
@@ -93,7 +92,7 @@ def _judge(given: Given, text: str) -> None:
 
 def _judge_words(given: Given, text: str) -> None:
     words = [word.lower() for word in text.split()]
-    said = words[1:] if words[:1] == ["no"] else words
+    said = words[1:] if words and "no".startswith(words[0]) else words
     for command, why in (*_TYPED.items(), *_FOREIGN.items()):
         if _begins(said, command):
             raise given.refused(why)
@@ -101,10 +100,8 @@ def _judge_words(given: Given, text: str) -> None:
 
 def _begins(words: Sequence[str], command: Sequence[str]) -> bool:
     """Whether the words are the command or short for it."""
-    pairs = list(zip(words, command, strict=False))
-    if len(pairs) < len(command):
-        return False
-    return all(meant.startswith(word) and len(word) >= _SHORTEST for word, meant in pairs)
+    pairs = zip(words, command, strict=False)
+    return len(words) >= len(command) and all(meant.startswith(word) for word, meant in pairs)
 
 
 def _judge_clear(given: Given, line: str) -> None:

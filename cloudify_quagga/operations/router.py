@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cloudify_quagga.errors import Failed, TemporaryError
+from cloudify_quagga.errors import Failed, QuaggaError, TemporaryError
 from cloudify_quagga.lifecycle import change, condition, ending, placement, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
@@ -74,10 +74,16 @@ def check_status(ctx: Context, **_: object) -> None:
 
 @mapped
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
-    """Tell what differs from what is wanted, field by field."""
-    record, given = _record(ctx), _wanted(ctx)
-    with context.connection(ctx) as cluster:
-        return condition.differences(cluster, context.owner(ctx), record, given)
+    """Tell what differs from what is wanted, field by field.
+
+    What cannot be compared is a difference too: an error would have Cloudify's update install the node anew.
+    """
+    try:
+        record, given = _record(ctx), _wanted(ctx)
+        with context.connection(ctx) as cluster:
+            return condition.differences(cluster, context.owner(ctx), record, given)
+    except QuaggaError as error:
+        return {"comparison": {"wanted": "possible", "found": str(error)}}
 
 
 @mapped

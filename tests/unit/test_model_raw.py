@@ -56,6 +56,8 @@ def test_every_spelling_has_one_form(value: object, lines: list[str]) -> None:
         ("no ip route 10.0.0.0/8 1.1.1.1", "is said by `routes`"),
         ("ip rou 10.0.0.0/8 1.1.1.1", "is said by `routes`"),
         ("ipv6  ROUTE ::/0 fe80::1", "is said by `routes`"),
+        ("i r 10.0.0.0/8 1.1.1.1", "is said by `routes`"),
+        ("n i rou 10.0.0.0/8 1.1.1.1", "is said by `routes`"),
         ("  ip route 10.0.0.0/8 1.1.1.1", "is said by `routes`"),
         ("ip forwarding", "is said by `forwarding`"),
         ("no ipv6 forw", "is said by `forwarding`"),

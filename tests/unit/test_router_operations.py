@@ -1,0 +1,163 @@
+"""The router's operations as Cloudify calls them: what they read, remember, return and raise."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
+
+from cloudify_quagga.errors import Unavailable
+from cloudify_quagga.operations import context, forgotten
+from cloudify_quagga.operations import router as operations
+from tests.unit.small_routers import RoutingCluster
+from tests.unit.test_change import ONE, OTHER, US, hasty
+from tests.unit.test_operations_door import Instance
+
+__all__ = ["hasty"]
+
+PASSWORD = "tomato"
+
+
+class Node:
+    """One node instance of a router, and its cluster."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cluster = RoutingCluster("node1", "node2")
+        self.properties: dict[str, Any] = {"node_selector": {"role": "router"}, "routes": [ONE]}
+        self.instance = Instance()
+        self.ctx = SimpleNamespace(
+            node=SimpleNamespace(id="quagga"), instance=self.instance, logger=logging.getLogger("router")
+        )
+        self.away = False
+        monkeypatch.setattr(context, "properties", lambda _: self.properties)
+        monkeypatch.setattr(context, "owner", lambda _: US)
+        monkeypatch.setattr(context, "access", lambda _: SimpleNamespace(to_json=dict))
+        monkeypatch.setattr(context, "connection", self._connection)
+
+    @contextmanager
+    def _connection(self, _: object) -> Iterator[RoutingCluster]:
+        if self.away:
+            raise Unavailable("the API server is away")
+        yield self.cluster
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        return self.instance.runtime_properties
+
+    def __call__(self, name: str, **inputs: Any) -> Any:
+        done = getattr(operations, name)(self.ctx, **inputs)
+        assert json.loads(json.dumps(self.runtime)) == self.runtime
+        assert PASSWORD not in json.dumps(self.instance.stored)
+        return done
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A router that routes on two nodes."""
+    made = Node(monkeypatch)
+    made("create")
+    made("start")
+    return made
+
+
+def wanted_routes(node: Node) -> Any:
+    return node.runtime["router"]["wanted"]["routes"]
+
+
+def test_an_update_without_input_is_what_the_node_says(node: Node) -> None:
+    node.properties["routes"] = [OTHER]
+    node("update")
+    assert wanted_routes(node) == [OTHER]
+    assert "172.16.0.2" in node.cluster.router_on("node1").text
+
+
+def test_an_update_with_input_is_laid_over_the_present_state(node: Node) -> None:
+    node("update", properties={"routes": [OTHER]})
+    node("update", properties={"check_seconds": 5})
+    assert wanted_routes(node) == [OTHER]
+    assert node("check_drift")["properties"].keys() == {"routes", "check_seconds"}
+    node("update")
+    assert node("check_drift") == {}
+
+
+def test_a_bad_update_is_not_tried_again(node: Node) -> None:
+    with pytest.raises(NonRecoverableError, match="has host bits set"):
+        node("update", properties={"routes": [{"prefix": "10.0.0.5/24", "blackhole": True}]})
+
+
+def test_a_secret_is_read_anew_in_every_operation(node: Node) -> None:
+    node.properties |= {"raw": ["password ${p}"], "secrets": {"p": PASSWORD}}
+    node("update")
+    for name in ("check_status", "check_drift", "heal", "pull", "start"):
+        node(name)
+    assert f"password {PASSWORD}\n" in node.cluster.router_on("node2").text
+    assert node.runtime["router"]["wanted"]["secrets"] == {"p": None}
+    node.properties["secrets"] = {}
+    with pytest.raises(NonRecoverableError, match=r"secrets.p: null has no value, and `raw` needs one"):
+        node("heal")
+
+
+def test_a_status_is_good_or_not_and_never_later(node: Node) -> None:
+    assert node("check_status") is None
+    node.cluster.router_on("node1").missing.append("10.0.0.0/24 via 172.16.0.1")
+    with pytest.raises(NonRecoverableError, match="1 routes are not in the kernel"):
+        node("check_status")
+    node.away = True
+    with pytest.raises(NonRecoverableError, match="the API server is away"):
+        node("check_status")
+
+
+def test_a_drift_is_told_even_where_nothing_can_be_compared(node: Node) -> None:
+    assert node("check_drift") == {}
+    node.properties["routes"] = [{"prefix": "10.0.0.5/24"}]
+    assert "has host bits set" in node("check_drift")["comparison"]["found"]
+    node.away = True
+    assert node("check_drift").keys() == {"comparison"}
+    node.runtime.clear()
+    assert "no record of this router" in node("check_drift")["comparison"]["found"]
+
+
+def test_healing_waits_as_starting_does(node: Node) -> None:
+    router = node.cluster.router_on("node1")
+    router.missing.append("10.0.0.0/24 via 172.16.0.1")
+    router.mendable = False
+    with pytest.raises(OperationRetry, match="some routes are missing"):
+        node("heal")
+    router.mendable = True
+    node("heal")
+    node("check_status")
+
+
+def test_a_pull_is_one_runtime_property(node: Node) -> None:
+    before = set(node.runtime)
+    assert node("pull") is None
+    assert set(node.runtime) - before == {"live"}
+    assert [one["node"] for one in node.runtime["live"]["routers"]] == ["node1", "node2"]
+
+
+def test_an_api_server_that_is_away_is_tried_again(node: Node) -> None:
+    node.away = True
+    for name in ("update", "heal", "pull"):
+        with pytest.raises(RecoverableError):
+            node(name)
+
+
+@pytest.mark.parametrize("name", ["start", "update", "heal", "pull", "check_status"])
+def test_without_a_record_there_is_no_router(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NonRecoverableError, match="its create operation has to run first"):
+        Node(monkeypatch)(name)
+
+
+def test_uninstalling_forgets_everything(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node("pull")
+    monkeypatch.setattr(forgotten, "remove", lambda ctx: None)
+    node("stop")
+    node("delete")
+    assert node.runtime == {}
+    assert {reference.kind for reference in node.cluster._objects} == {"Node"}

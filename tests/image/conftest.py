@@ -33,10 +33,10 @@ def start(root: Path, node: Node, tmp_path: Path) -> Iterator[Callable[..., Cont
     """Starts containers of the image on the node."""
     made: list[Container] = []
 
-    def call(environment: Mapping[str, str] | None = None, **how: Any) -> Container:
+    def call(environment: Mapping[str, str] | None = None, on: Node = node, **how: Any) -> Container:
         folder = tmp_path / f"container{len(made)}"
         folder.mkdir()
-        made.append(Container(root, folder, node, environment, **how))
+        made.append(Container(root, folder, on, environment, **how))
         return made[-1]
 
     yield call

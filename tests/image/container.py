@@ -158,12 +158,15 @@ class Container:
         frr_conf: str | None = None,
         command: Sequence[str] = ("bash", "/root/start.sh"),
         read_only_sysctls: bool = False,
+        volume: str | None = None,
     ) -> None:
         self.node = node
         self._upper = folder / "upper"
         self._mounted = self._upper / "etc" / "quagga-router" / "frr.conf"
         if frr_conf is not None:
             self.mount(frr_conf)
+        if volume is not None:
+            self.mount_volume(volume)
         self._log = (folder / "log").open("w+")
         settings = {"TERMINATION_LOG": "/run/last-words", "QUAGGA_NODE": "node1", **(environment or {})}
         entering = [
@@ -194,8 +197,26 @@ class Container:
         self._mounted.parent.mkdir(parents=True, exist_ok=True)
         self._mounted.write_text(frr_conf)
 
-    def remount(self, frr_conf: str) -> None:
+    def mount_volume(self, frr_conf: str) -> None:
+        """The kubelet's own way: the file is a link into a folder that is a link to the newest one."""
+        folder = self._mounted.parent
+        newest = folder / "..first"
+        newest.mkdir(parents=True)
+        (newest / "frr.conf").write_text(frr_conf)
+        (folder / "..data").symlink_to(newest.name)
+        self._mounted.symlink_to("..data/frr.conf")
+
+    def swap(self, frr_conf: str) -> None:
         """What the kubelet does when a ConfigMap has changed."""
+        folder = Path(f"/proc/{self.pid}/root/etc/quagga-router")
+        newest = folder / f"..{time.monotonic_ns()}"
+        newest.mkdir()
+        (newest / "frr.conf").write_text(frr_conf)
+        (folder / "..data_tmp").symlink_to(newest.name)
+        (folder / "..data_tmp").rename(folder / "..data")
+
+    def remount(self, frr_conf: str) -> None:
+        """Write the mounted file in place, as an editor would."""
         # From the inside: an overlay does not have to notice what is written behind its back.
         Path(f"/proc/{self.pid}/root/etc/quagga-router/frr.conf").write_text(frr_conf)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.ending import Failed
+from router.secrecy import masked
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def attempt(arguments: Sequence[str], given: str | None = None, seconds: float =
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise Failed(f"{' '.join(arguments)}: no end after {seconds:g} s") from error
+        raise Failed(f"{masked(' '.join(arguments))}: no end after {seconds:g} s") from error
     except OSError as error:
         raise Failed(f"{arguments[0]}: {error.strerror or error}") from error
     return Result(done.returncode, done.stdout, done.stderr)
@@ -48,5 +49,6 @@ def output_of(arguments: Sequence[str], given: str | None = None) -> str:
     result = attempt(arguments, given)
     if result.status != 0:
         said = result.text.splitlines()
-        raise Failed(f"{' '.join(arguments)}: {said[0] if said else f'exit status {result.status}'}")
+        reason = said[0] if said else f"exit status {result.status}"
+        raise Failed(f"{masked(' '.join(arguments))}: {masked(reason)}")
     return result.output

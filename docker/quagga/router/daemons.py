@@ -68,6 +68,14 @@ class Daemons:
         """Names of the daemons that run."""
         return [name for name, child in self.children.items() if child.pid is not None]
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """As the status has them."""
+        return {
+            name: {"pid": child.pid, "since": child.since, "restarts": child.restarts}
+            for name, child in self.children.items()
+        }
+
     def prepare(self) -> None:
         """Make the folder in which the daemons meet, and clear what an earlier life left in it."""
         shutil.rmtree(self._suite.run, ignore_errors=True)
@@ -81,6 +89,16 @@ class Daemons:
             self._start(child)
         for child in missing:
             self._await_answer(child)
+
+    def add(self, needed: tuple[Daemon, ...]) -> list[str]:
+        """Take in the daemons that are not among the children yet; returns their names."""
+        fresh = [daemon for daemon in needed if daemon.name not in self.children]
+        self.children.update((daemon.name, Child(daemon)) for daemon in fresh)
+        return [daemon.name for daemon in fresh]
+
+    def forget(self, name: str) -> None:
+        """A daemon that has been stopped is not brought back."""
+        del self.children[name]
 
     def reap(self) -> None:
         """Collect every child that ended, adopted ones too, and note which daemons died unasked."""

@@ -158,15 +158,12 @@ class Container:
         frr_conf: str | None = None,
         command: Sequence[str] = ("bash", "/root/start.sh"),
         read_only_sysctls: bool = False,
-        volume: str | None = None,
     ) -> None:
         self.node = node
         self._upper = folder / "upper"
         self._mounted = self._upper / "etc" / "quagga-router" / "frr.conf"
         if frr_conf is not None:
             self.mount(frr_conf)
-        if volume is not None:
-            self.mount_volume(volume)
         self._log = (folder / "log").open("w+")
         settings = {"TERMINATION_LOG": "/run/last-words", "QUAGGA_NODE": "node1", **(environment or {})}
         entering = [
@@ -193,12 +190,7 @@ class Container:
         )
 
     def mount(self, frr_conf: str) -> None:
-        """What the kubelet does with a ConfigMap."""
-        self._mounted.parent.mkdir(parents=True, exist_ok=True)
-        self._mounted.write_text(frr_conf)
-
-    def mount_volume(self, frr_conf: str) -> None:
-        """The kubelet's own way: the file is a link into a folder that is a link to the newest one."""
+        """What the kubelet does with a ConfigMap: the file is a link into a folder, by another link."""
         folder = self._mounted.parent
         newest = folder / "..first"
         newest.mkdir(parents=True)
@@ -264,11 +256,20 @@ class Container:
         await_that(lambda: not os.path.samefile(f"/proc/{pid}/root", "/"), 10)
         return pid
 
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+    def ask(self, *words: str, given: str | None = None) -> tuple[int, dict[str, Any]]:
+        """One of the image's own commands, by the exec of a pod; returns its exit status and its answer."""
+        argv = ["env", "-C", "/root", "python3", "-E", "-m", "router", *words]
+        done = self.run(*argv, given=given)
+        assert done.stdout.count("\n") == 1, done
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return done.returncode, answer
+
+    def run(self, *argv: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run something inside, as `kubectl exec` does."""
         entering = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd"]
         return subprocess.run(
             [*entering, "/usr/bin/env", "-i", _PATH, *argv],
+            input=given,
             text=True,
             capture_output=True,
             check=False,

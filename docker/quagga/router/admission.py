@@ -31,9 +31,9 @@ def accepted_configuration(environment: Mapping[str, str], suite: Suite) -> Conf
     return wanted
 
 
-def judge(content: bytes, suite: Suite, node: str) -> Configuration:
+def judge(content: bytes, suite: Suite, node: str, private: bool = False) -> Configuration:
     """The configuration in the bytes of a file, if a router could run with it here; nothing is touched."""
-    wanted = configuration.decode(content)
+    wanted = configuration.decode(content, private)
     _have_judged(wanted, suite)
     refuse_missing_interfaces(wanted, node)
     forwarding.refuse_what_cannot_be(wanted.forwarding, wanted.interfaces)
@@ -46,7 +46,7 @@ def _have_judged(wanted: Configuration, suite: Suite) -> None:
     candidate = FOLDER / f"candidate-{os.getpid()}.conf"
     vtysh.write_privately(candidate, wanted.text)
     try:
-        vtysh.refuse_faults(candidate)
+        vtysh.refuse_faults(candidate, wanted.private)
     finally:
         candidate.unlink(missing_ok=True)
     suite.refuse_unknown(wanted.text)

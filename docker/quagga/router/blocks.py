@@ -1,9 +1,9 @@
 """The lines that are no static routes: how the daemons get from one text to another.
 
-FRR's own frr-reload.py knows what has to be taken back before what can be given. It is only asked, for it would
-take a static route back before it gives another. Its answer is carried out as it would do itself: what goes is
-taken back with one word less until the daemon understands, then everything new is given, and given again where
-taking something back took more along.
+FRR's own frr-reload.py knows what has to be taken back before what can be given. It is only asked, for it
+would take a static route back before it gives another. Its answer is carried out as it would do itself: what
+goes is taken back with one word less until the daemon understands, then everything new is given, and given
+again where taking something back took more along.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A change of a running router, without a moment in which a route that stays is not there.
 
-What is new is given to the daemons in one commit, and when the kernel has it, what is no longer wanted is taken
-back in a second one. A working way is not taken away for one that does not come.
+What is new is given to the daemons in one commit, and when the kernel has it, what is no longer wanted is
+taken back in a second one. A working way is not taken away for one that does not come.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,8 @@ class Configuration:
     """Interfaces that the node must have, and where each is asked for."""
     forwarding: Mapping[int, bool]
     """IP version -> packets are forwarded."""
+    private: bool = False
+    """Its file is readable by its owner only, for there are secrets in it: it is not shown to anybody."""
 
     @property
     def hash(self) -> str:
@@ -49,7 +51,7 @@ def read(environment: Mapping[str, str], forwarding_ipv6: bool, mounted: Path = 
             raise Refused(
                 f"both {mounted} and {' and '.join(given)} are given; one of them says what the router does"
             )
-        return decode(_bytes_of(mounted))
+        return decode(_bytes_of(mounted), is_private(mounted))
     if not given:
         raise Refused(
             f"neither {mounted} nor INTERFACES and ROUTES are given; one of them says what the router does"
@@ -171,10 +173,18 @@ def _elements(text: str) -> list[str]:
     return [element.strip(" \t") for element in text.split(",")] if text.strip() else []
 
 
-def decode(content: bytes) -> Configuration:
+def is_private(path: Path) -> bool:
+    """Nobody but its owner may read it."""
+    try:
+        return not path.stat().st_mode & 0o044
+    except OSError:
+        return True
+
+
+def decode(content: bytes, private: bool = False) -> Configuration:
     """The configuration in the bytes of a file."""
     try:
-        return parse(content.decode())
+        return replace(parse(content.decode()), private=private)
     except UnicodeDecodeError as error:
         raise Refused(f"frr.conf: byte {error.start} is not UTF-8") from error
 

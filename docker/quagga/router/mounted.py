@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from router.configuration import MOUNTED
+from router.configuration import MOUNTED, is_private
 
 _YOUNG: Final = 0.05
 """Seconds after a write within which there may be more to come."""
@@ -36,6 +36,11 @@ class Mounted:
             return None
         self._seen = stamp
         return content
+
+    @property
+    def private(self) -> bool:
+        """There are secrets in it."""
+        return is_private(self._path)
 
     def forget(self) -> None:
         """What it holds is taken for new once more."""

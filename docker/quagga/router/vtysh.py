@@ -21,17 +21,22 @@ _COMPLAINT: Final = re.compile(r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.
 # What has gone already need not be removed.
 _HARMLESS: Final = "Refusing to remove a non-existent route"
 _PROGRESS: Final = re.compile(r"\[\d+\|\w+\] |Waiting for children")
+_ECHO: Final = re.compile(r"(% \w+ \w+)\b.*", re.DOTALL)
 _NUMBER: Final = re.compile(r"^line \d+: ")
 _COMMIT_FAILED: Final = "% Configuration failed."
 
 
-def refuse_faults(path: Path) -> None:
-    """Have the suite read a configuration and do nothing with it; what it does not understand is refused."""
+def refuse_faults(path: Path, private: bool = False) -> None:
+    """Have the suite read a configuration and do nothing with it; what it does not understand is refused.
+
+    :param private: the lines of the configuration are not shown.
+    """
     result = attempt(["vtysh", "-C", "-f", str(path)])
     if result.status != 0:
         said = [line for line in result.text.splitlines() if line.startswith("line ")]
         complaint = said[0] if said else result.text or f"vtysh ended with {result.status}"
-        raise Refused(f"frr.conf {masked(complaint)}")
+        shown = _ECHO.sub(r"\1", complaint) if private else masked(complaint)
+        raise Refused(f"frr.conf {shown}")
 
 
 def load() -> None:

@@ -187,7 +187,7 @@ class Watch:
             return
         began = time.monotonic()
         try:
-            wanted = admission.judge(content, self._suite, self._node)
+            wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
         except (Refused, Failed) as error:
             self._judged_bad = True
             self._refuse(name, error)
@@ -250,7 +250,7 @@ class Watch:
         self._refused = refused
 
     def _took(self, wanted: Configuration, seconds: float) -> None:
-        told = story.of_change(self._wanted.text, wanted.text)
+        told = story.of_change(self._wanted, wanted)
         self._want(wanted)
         integrated.write(self._suite, wanted)
         self._refused = None

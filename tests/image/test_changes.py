@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -154,3 +157,184 @@ def routes_of(node: Node) -> list[str]:
         )
         for line in joined
     )
+
+
+BAD = [
+    pytest.param(
+        frr_conf(["ip route 10.0.0.5/24 172.16.0.1"]),
+        "frr.conf line 7: '10.0.0.5/24' has host bits",
+        id="model",
+    ),
+    pytest.param(
+        frr_conf(["router nonsense"]), "frr.conf line 7: % Unknown command[4]: router nonsense", id="vtysh"
+    ),
+    pytest.param(
+        frr_conf(interfaces=["eth9"]), "frr.conf line 8: 'eth9' is not an interface", id="interface"
+    ),
+    pytest.param(
+        frr_conf([*many(4), "router bgp 65000", "exit", "router bgp 65001", "exit"]),
+        "bgpd said: BGP instance name and AS number mismatch; BGP instance is already running; AS is 65000",
+        id="daemon",
+    ),
+    pytest.param(
+        frr_conf([*many(10, "192.0.2.1"), "ip route 10.66.0.0/24 172.16.0.1"]),
+        "10.100.0.0/24 via 192.0.2.1 did not come into the kernel within 2 s",
+        id="kernel",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD)
+def test_what_is_refused_changes_nothing(
+    text: str, sentence: str, node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    good = frr_conf(many(100))
+    router = start(frr_conf=good).await_ready()
+    running, routed = node.everything(), router.run("vtysh", "-c", "show running-config").stdout
+
+    with Poller(node, prefixes(many(100))) as poller:
+        router.swap(text)
+        await_that(lambda: router.status["refused"] is not None, 20, router)
+        await_that(lambda: not router.ready, 10, router)
+
+    bad = hashlib.sha256(text.encode()).hexdigest()
+    assert router.status["refused"]["hash"] == router.status["wanted_hash"] == bad
+    assert router.status["refused"]["reason"].startswith(sentence), router.status["refused"]
+    assert router.status["reason"].startswith(f"the configuration {bad[:16]} was refused and ")
+    assert router.status["applied_hash"] == hashlib.sha256(good.encode()).hexdigest()
+    assert sentence in router.log
+    assert poller.absences == []
+    assert without_numbers(node.everything()) == without_numbers(running)
+    assert router.run("vtysh", "-c", "show running-config").stdout == routed
+    assert set(router.status["daemons"]) == {"zebra", "mgmtd", "staticd"}
+
+    applied(router, frr_conf(many(50)))
+    router.await_ready()
+    assert router.status["refused"] is None
+    assert len(node.routes(196)) == 50
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+def without_numbers(everything: dict[str, str]) -> dict[str, str]:
+    """Nexthop objects are numbered as they come."""
+    return {
+        words: re.sub(r"(nhid|id) \d+", r"\1", text)
+        for words, text in everything.items()
+        if words != "-N nexthop show"
+    }
+
+
+def test_of_changes_that_come_at_once_the_last_one_wins(node: Node, start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(300))).await_ready()
+
+    with Poller(node, prefixes(many(300))) as poller:
+        for number in range(2, 8):
+            router.swap(frr_conf(many(300, f"172.16.0.{number}")))
+            time.sleep(0.1)
+        applied(router, frr_conf(many(300, "172.16.0.9")))
+
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.9 ") == 300
+    assert router.log.count("changed to") <= 7
+
+
+def test_a_change_back_to_what_is_run_ends_a_refusal(start: Callable[..., Container]) -> None:
+    good = frr_conf(many(3))
+    router = start(frr_conf=good).await_ready()
+    router.swap("nonsense\n")
+    await_that(lambda: not router.ready, 10, router)
+
+    router.swap(good)
+
+    router.await_ready()
+    assert router.status["refused"] is None
+    assert router.status["last_change"] is None
+
+
+def test_an_interface_that_comes_later_ends_a_refusal(node: Node, start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(3)), environment={"QUAGGA_CHECK_SECONDS": "1"}).await_ready()
+    router.swap(frr_conf(many(3), interfaces=["eth0", "eth1", "late0"]))
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+
+    node.ip("link add late0 type veth peer name late1")
+
+    router.await_ready()
+    assert router.status["refused"] is None
+
+
+@pytest.mark.parametrize("moment", [0.02, 0.1, 0.2, 0.3, 0.5, 0.8])
+def test_a_change_that_a_crash_interrupts_is_finished_by_the_next_life(
+    moment: float, node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(1000)
+    text = frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines])
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.swap(text)
+        time.sleep(moment)
+        router.kill()
+        successor = start(frr_conf=text).await_ready(30)
+
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000
+    assert node.routes(202) == []
+    assert successor.stop()[0] == 0
+
+
+@pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
+@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6])
+def test_a_daemon_that_dies_in_the_middle_is_mended_and_the_change_finished(
+    daemon: str, moment: float, node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(1000)
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.swap(frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines]))
+        time.sleep(moment)
+        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        await_that(lambda: "changed to" in router.log, 40, router)
+        await_that(lambda: node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000, 20, router)
+    print(f"{daemon} after {moment} s: absent {poller.absent:.3f} s")
+
+    assert poller.absent < 1 if daemon == "staticd" else poller.absences == []
+    await_that(lambda: router.ready, 20, router)
+    assert router.status["repairs"]["daemons"] == 1
+    assert node.routes(202) == []
+
+
+def test_forwarding_and_interfaces_are_changed_too(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    router = start(frr_conf=frr_conf(many(3), ["eth0"], ipv6=False)).await_ready()
+    described = frr_conf(many(3), ["eth0", "eth1"]).replace(
+        "interface eth1\n", "interface eth1\n description to the server\n"
+    )
+
+    applied(router, described)
+    assert node.forwards(6)
+    assert node.forwards(6, "eth1")
+    assert router.ready
+    assert " description to the server" in router.run("vtysh", "-c", "show running-config").stdout
+
+    applied(router, frr_conf(many(3), ["eth0"], ipv6=False))
+    assert not node.forwards(6)
+    assert "description" not in router.run("vtysh", "-c", "show running-config").stdout
+
+    assert router.stop()[0] == 0
+    assert node.everything() == before
+
+
+def test_forwarding_that_cannot_be_changed_is_refused_before_anything_is(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    node.forward(4, "all", True)
+    router = start(frr_conf=frr_conf(many(3), ipv6=False), read_only_sysctls=True).await_ready()
+
+    router.swap(frr_conf(many(5)))
+
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+    assert "run on the node: sysctl -w net.ipv6.conf.all.forwarding=1" in router.status["refused"]["reason"]
+    assert len(node.routes(196)) == 3

@@ -16,7 +16,7 @@ from router import blocks, comparison, delta, holding, kernel, vtysh
 from router.configuration import Configuration, routes_in
 from router.daemons import Daemons
 from router.delta import Delta
-from router.ending import Refused
+from router.ending import Failed, Refused
 from router.grammar import Route
 from router.kernel import KernelRoute
 from router.status import FOLDER
@@ -26,6 +26,7 @@ _DRAFT: Final = FOLDER / "change.conf"
 _PATIENCE: Final = 2.0
 """Seconds without progress after which a route is not waited for."""
 _PAUSE: Final = 0.01
+_DYING: Final = 0.05
 _PASSES: Final = 3
 _DEFAULTS: Final = "frr defaults "
 
@@ -58,6 +59,15 @@ class Change:
         :raises Refused: if the daemons do not take it; they may have taken half of it.
         :raises Interrupted: if one of them died.
         """
+        try:
+            self._make_all()
+        except (Refused, Failed):
+            # One that dies is likely to have been the reason.
+            time.sleep(_DYING)
+            self._be_sure_of_the_daemons()
+            raise
+
+    def _make_all(self) -> None:
         self._start_needed()
         if blocks.differ(self.old.text, self.new.text):
             blocks.change(self.old.text, self.new.text)
@@ -117,7 +127,9 @@ class Change:
             kernel.remove(twins)
 
     def _commit(self, lines: list[str]) -> None:
-        complaint = vtysh.give(lines, _DRAFT, self.suite.configurer) if lines else None
+        if not lines:
+            return
+        complaint = vtysh.give(lines, _DRAFT, self.suite.configurer, self._be_sure_of_the_daemons)
         self._be_sure_of_the_daemons()
         if complaint is not None:
             raise Refused(f"the daemons said: {complaint}")
@@ -162,8 +174,7 @@ class Change:
         return left
 
     def _be_sure_of_the_daemons(self) -> None:
-        self.daemons.reap()
-        if self.daemons.deaths:
+        if self.daemons.one_died():
             raise Interrupted
 
 

@@ -105,6 +105,12 @@ class Daemons:
         while (ended := _ended_child()) is not None:
             self._note(*ended)
 
+    def one_died(self) -> bool:
+        """A daemon has ended; it is not collected, for others may be waiting for children of their own."""
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        pids = [child.pid for child in self.children.values() if child.pid is not None]
+        return bool(self.deaths) or any(os.waitid(os.P_PID, pid, how) is not None for pid in pids)
+
     def take_deaths(self) -> list[Death]:
         """The deaths since this was asked last."""
         taken, self.deaths = self.deaths, []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,8 @@ _COMPLAINT: Final = re.compile(r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.
 _HARMLESS: Final = "Refusing to remove a non-existent route"
 _PROGRESS: Final = re.compile(r"\[\d+\|\w+\] |Waiting for children")
 _ECHO: Final = re.compile(r"(% \w+ \w+)\b.*", re.DOTALL)
+# What vtysh says itself, beside what the daemons say.
+_OWN: Final = re.compile(r"line \d+: |Configuration file\[")
 _NUMBER: Final = re.compile(r"^line \d+: ")
 _COMMIT_FAILED: Final = "% Configuration failed."
 
@@ -46,12 +48,17 @@ def load() -> None:
         raise Failed(f"the configuration was not taken: {complaint}")
 
 
-def give(lines: Iterable[str], draft: Path, daemon: str | None = None) -> str | None:
+def give(
+    lines: Iterable[str],
+    draft: Path,
+    daemon: str | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> str | None:
     """Hand lines to the daemons, or to one of them, in one commit; returns the complaint if there is one."""
     only = [] if daemon is None else ["-d", daemon]
     write_privately(draft, "\n".join([*lines, ""]))
     try:
-        complaint = _told([*only, "-f", str(draft)])
+        complaint = _told([*only, "-f", str(draft)], meanwhile)
     finally:
         draft.unlink(missing_ok=True)
     return None if complaint is None else _NUMBER.sub("", complaint)
@@ -86,7 +93,10 @@ def complaint_in(result: Result) -> str | None:
             return f"% {masked(lines[index + 1])}"
         if _COMPLAINT.match(line) and _HARMLESS not in line:
             return masked(line)
-    return None if result.status == 0 else f"vtysh ended with {result.status}"
+    if result.status == 0:
+        return None
+    said = [line for line in lines if not _OWN.match(line)]
+    return masked("; ".join(said[-2:])) or f"vtysh ended with {result.status}"
 
 
 def ask(daemon: str, question: str) -> str:
@@ -101,11 +111,11 @@ def write_privately(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _told(arguments: Sequence[str]) -> str | None:
+def _told(arguments: Sequence[str], meanwhile: Callable[[], None] | None = None) -> str | None:
     """Run vtysh, again as long as somebody else holds the configuration; returns its complaint."""
     complaint: str | None = None
     for _ in range(_TRIES):
-        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS)
+        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=meanwhile)
         complaint = complaint_in(result)
         if complaint is None or not _LOCKED.search(result.text):
             break

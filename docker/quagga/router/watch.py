@@ -219,6 +219,7 @@ class Watch:
             try:
                 change.make()
             except Interrupted:
+                self._daemons.reap()
                 self._mend(self._daemons.take_deaths())
             else:
                 return
@@ -238,6 +239,7 @@ class Watch:
         self._hold()
         for name in self._daemons.running:
             self._daemons.kill(name)
+        self._daemons.take_deaths()
         self._hold()
         self._daemons.add(self._suite.needed(wanted.text))
         integrated.write(self._suite, wanted)

@@ -6,6 +6,7 @@ test leaves nothing behind.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -121,6 +122,12 @@ class Node:
         name = "route" if version == 4 else "ipv6_route"
         return Path(f"/proc/{self._holder.pid}/net/{name}").read_text()
 
+    def neighbour(self, link: str, address: str) -> Neighbour:
+        """Whoever is behind one of the interfaces, with an address."""
+        self._ip_in(self._outside.pid, f"address add {address} dev {link}")
+        self._ip_in(self._outside.pid, "link set lo up")
+        return Neighbour(self._outside.pid, self._root)
+
     def close(self) -> None:
         """Give both namespaces back."""
         for holder in (self._holder, self._outside):
@@ -131,6 +138,23 @@ class Node:
 
     def _ip_in(self, pid: int, words: str) -> str:
         return _in_network(pid, self._root, ["ip", *words.split()], None)
+
+
+class Neighbour:
+    """The namespace behind a node's interfaces, for a container of its own."""
+
+    def __init__(self, pid: int, root: Path) -> None:
+        self._pid, self._root = pid, root
+
+    @property
+    def namespace(self) -> str:
+        """Where the network namespace is found."""
+        return f"/proc/{self._pid}/ns/net"
+
+    def routes(self, protocol: int) -> list[str]:
+        """Destinations of the IPv4 routes with this protocol number."""
+        shown = _in_network(self._pid, self._root, ["ip", "-N", "-j", "route", "show"], None)
+        return [entry["dst"] for entry in json.loads(shown) if int(entry.get("protocol", 0)) == protocol]
 
 
 class _Sysctl:
@@ -153,7 +177,7 @@ class Container:
         self,
         root: Path,
         folder: Path,
-        node: Node,
+        node: Node | Neighbour,
         environment: Mapping[str, str] | None = None,
         frr_conf: str | None = None,
         command: Sequence[str] = ("bash", "/root/start.sh"),
@@ -206,6 +230,14 @@ class Container:
         (newest / "frr.conf").write_text(frr_conf)
         (folder / "..data_tmp").symlink_to(newest.name)
         (folder / "..data_tmp").rename(folder / "..data")
+
+    def apply(self, frr_conf: str, seconds: float = 30) -> float:
+        """Swap the file and wait until it is applied; returns the seconds that it took."""
+        began = time.monotonic()
+        self.swap(frr_conf)
+        wanted = hashlib.sha256(frr_conf.encode()).hexdigest()
+        await_that(lambda: self.status["applied_hash"] == wanted, seconds, self)
+        return time.monotonic() - began
 
     def remount(self, frr_conf: str) -> None:
         """Write the mounted file in place, as an editor would."""

@@ -18,22 +18,13 @@ from tests.image.container import Container, Node, Poller, await_that
 STAYING = [*many(20), "ipv6 route 2001:db8:5::/48 fd00:172::1"]
 
 
-def applied(router: Container, text: str, seconds: float = 20) -> float:
-    """Swap the file, wait until it is applied, and return the seconds that it took."""
-    began = time.monotonic()
-    router.swap(text)
-    wanted = hashlib.sha256(text.encode()).hexdigest()
-    await_that(lambda: router.status["applied_hash"] == wanted, seconds, router)
-    return time.monotonic() - began
-
-
 def test_all_next_hops_change_and_none_is_ever_missing(node: Node, start: Callable[..., Container]) -> None:
     before = node.everything()
     router = start(frr_conf=frr_conf(many(2000))).await_ready(40)
     pids = router.pids("zebra") + router.pids("staticd")
 
     with Poller(node, prefixes(many(2000))) as poller:
-        took = applied(router, frr_conf(many(2000, "172.16.0.7")), 40)
+        took = router.apply(frr_conf(many(2000, "172.16.0.7")), 40)
     print(f"2,000 next hops changed in {took:.2f} s, {poller.readings} readings, {poller.absences[:3]}")
 
     assert poller.absences == []
@@ -131,7 +122,7 @@ def test_every_kind_of_change(back: bool, root: Path, node: Node, start: Callabl
     assert start(frr_conf=text, on=other).await_ready().pid
 
     with Poller(node, prefixes([*STAYING, *old])) as poller:
-        took = applied(router, text)
+        took = router.apply(text)
     print(f"changed in {took:.2f} s, {poller.readings} readings, {poller.absences[:3]}")
 
     assert poller.absences == []
@@ -209,7 +200,7 @@ def test_what_is_refused_changes_nothing(
     assert router.run("vtysh", "-c", "show running-config").stdout == routed
     assert set(router.status["daemons"]) == {"zebra", "mgmtd", "staticd"}
 
-    applied(router, frr_conf(many(50)))
+    router.apply(frr_conf(many(50)))
     router.await_ready()
     assert router.status["refused"] is None
     assert len(node.routes(196)) == 50
@@ -233,7 +224,7 @@ def test_of_changes_that_come_at_once_the_last_one_wins(node: Node, start: Calla
         for number in range(2, 8):
             router.swap(frr_conf(many(300, f"172.16.0.{number}")))
             time.sleep(0.1)
-        applied(router, frr_conf(many(300, "172.16.0.9")))
+        router.apply(frr_conf(many(300, "172.16.0.9")))
 
     assert poller.absences == []
     assert node.ip("route show proto 196").count(" via 172.16.0.9 ") == 300
@@ -313,13 +304,13 @@ def test_forwarding_and_interfaces_are_changed_too(node: Node, start: Callable[.
         "interface eth1\n", "interface eth1\n description to the server\n"
     )
 
-    applied(router, described)
+    router.apply(described)
     assert node.forwards(6)
     assert node.forwards(6, "eth1")
     assert router.ready
     assert " description to the server" in router.run("vtysh", "-c", "show running-config").stdout
 
-    applied(router, frr_conf(many(3), ["eth0"], ipv6=False))
+    router.apply(frr_conf(many(3), ["eth0"], ipv6=False))
     assert not node.forwards(6)
     assert "description" not in router.run("vtysh", "-c", "show running-config").stdout
 

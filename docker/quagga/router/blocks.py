@@ -37,7 +37,17 @@ class Plan:
     away: tuple[tuple[str, ...], ...]
     """Commands to be taken back, each behind those that lead to its context."""
     new: tuple[str, ...]
-    """Lines to be given."""
+    """Lines to be given; among them are some that take back what stood in their place."""
+
+    @property
+    def given(self) -> list[str]:
+        """The lines that may be given twice."""
+        return [line for line in self.new if not line.startswith("no ")]
+
+    @property
+    def removes(self) -> bool:
+        """It takes something back, and maybe more than it should."""
+        return bool(self.away) or len(self.given) < len(self.new)
 
 
 def others(text: str) -> str:
@@ -59,10 +69,9 @@ def change(old: str, new: str) -> None:
     plan = _plan(others(old), target)
     kept = [words for words in plan.away if _take_back(words) is not None]
     complaint = _give(plan.new) if plan.new else None
-    if plan.away or complaint is not None:
+    if plan.removes or complaint is not None:
         again = _plan(others(vtysh.running()), target)
-        lines = (line for line in again.new if not line.startswith("no "))
-        complaint = _give([*lines, *(line for line in plan.new if not line.startswith("no "))])
+        complaint = _give([*again.given, *plan.given])
         stubborn = [words for words in again.away if words in kept]
         if stubborn:
             raise Refused(f"the daemons did not do '{masked(' / '.join(stubborn[0]))}'")

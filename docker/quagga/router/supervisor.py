@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from router import admission, integrated, namespace, withdrawal
+from router import admission, integrated, metrics, namespace, withdrawal
 from router.daemons import Daemons
 from router.ending import Failed, Refused, StopAsked
 from router.journal import say
@@ -46,11 +46,15 @@ class Supervisor:
             "the router is starting", suite=self._suite.version(), node=self._node, applied_hash=None
         )
         seconds = admission.check_seconds(self._environment)
+        offered = metrics.endpoint(self._environment)
         wanted = admission.accepted_configuration(self._environment, self._suite)
         self._say_unready("the router is starting", wanted_hash=wanted.hash)
         self._lock = namespace.lock()
         namespace.refuse_strangers()
         admission.refuse_missing_interfaces(wanted, self._node)
+        if offered is not None:
+            metrics.serve(offered, lambda: self._status.content)
+            say(f"metrics are offered at http://{offered.host}:{offered.port}/metrics")
         self._daemons = Daemons(self._suite, self._suite.needed(wanted.text))
         self._daemons.prepare()
         integrated.write(self._suite, wanted)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab import image
-from tests.image.container import Container, Node
+from tests.image.container import Container, Neighbour, Node
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -33,10 +33,12 @@ def start(root: Path, node: Node, tmp_path: Path) -> Iterator[Callable[..., Cont
     """Starts containers of the image on the node."""
     made: list[Container] = []
 
-    def call(environment: Mapping[str, str] | None = None, **how: Any) -> Container:
+    def call(
+        environment: Mapping[str, str] | None = None, on: Node | Neighbour = node, **how: Any
+    ) -> Container:
         folder = tmp_path / f"container{len(made)}"
         folder.mkdir()
-        made.append(Container(root, folder, node, environment, **how))
+        made.append(Container(root, folder, on, environment, **how))
         return made[-1]
 
     yield call

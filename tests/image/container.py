@@ -6,6 +6,7 @@ test leaves nothing behind.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -121,6 +122,12 @@ class Node:
         name = "route" if version == 4 else "ipv6_route"
         return Path(f"/proc/{self._holder.pid}/net/{name}").read_text()
 
+    def neighbour(self, link: str, address: str) -> Neighbour:
+        """Whoever is behind one of the interfaces, with an address."""
+        self._ip_in(self._outside.pid, f"address add {address} dev {link}")
+        self._ip_in(self._outside.pid, "link set lo up")
+        return Neighbour(self._outside.pid, self._root)
+
     def close(self) -> None:
         """Give both namespaces back."""
         for holder in (self._holder, self._outside):
@@ -131,6 +138,23 @@ class Node:
 
     def _ip_in(self, pid: int, words: str) -> str:
         return _in_network(pid, self._root, ["ip", *words.split()], None)
+
+
+class Neighbour:
+    """The namespace behind a node's interfaces, for a container of its own."""
+
+    def __init__(self, pid: int, root: Path) -> None:
+        self._pid, self._root = pid, root
+
+    @property
+    def namespace(self) -> str:
+        """Where the network namespace is found."""
+        return f"/proc/{self._pid}/ns/net"
+
+    def routes(self, protocol: int) -> list[str]:
+        """Destinations of the IPv4 routes with this protocol number."""
+        shown = _in_network(self._pid, self._root, ["ip", "-N", "-j", "route", "show"], None)
+        return [entry["dst"] for entry in json.loads(shown) if int(entry.get("protocol", 0)) == protocol]
 
 
 class _Sysctl:
@@ -153,7 +177,7 @@ class Container:
         self,
         root: Path,
         folder: Path,
-        node: Node,
+        node: Node | Neighbour,
         environment: Mapping[str, str] | None = None,
         frr_conf: str | None = None,
         command: Sequence[str] = ("bash", "/root/start.sh"),
@@ -190,12 +214,33 @@ class Container:
         )
 
     def mount(self, frr_conf: str) -> None:
-        """What the kubelet does with a ConfigMap."""
-        self._mounted.parent.mkdir(parents=True, exist_ok=True)
-        self._mounted.write_text(frr_conf)
+        """What the kubelet does with a ConfigMap: the file is a link into a folder, by another link."""
+        folder = self._mounted.parent
+        newest = folder / "..first"
+        newest.mkdir(parents=True)
+        (newest / "frr.conf").write_text(frr_conf)
+        (folder / "..data").symlink_to(newest.name)
+        self._mounted.symlink_to("..data/frr.conf")
+
+    def swap(self, frr_conf: str) -> None:
+        """What the kubelet does when a ConfigMap has changed."""
+        folder = Path(f"/proc/{self.pid}/root/etc/quagga-router")
+        newest = folder / f"..{time.monotonic_ns()}"
+        newest.mkdir()
+        (newest / "frr.conf").write_text(frr_conf)
+        (folder / "..data_tmp").symlink_to(newest.name)
+        (folder / "..data_tmp").rename(folder / "..data")
+
+    def apply(self, frr_conf: str, seconds: float = 30) -> float:
+        """Swap the file and wait until it is applied; returns the seconds that it took."""
+        began = time.monotonic()
+        self.swap(frr_conf)
+        wanted = hashlib.sha256(frr_conf.encode()).hexdigest()
+        await_that(lambda: self.status["applied_hash"] == wanted, seconds, self)
+        return time.monotonic() - began
 
     def remount(self, frr_conf: str) -> None:
-        """What the kubelet does when a ConfigMap has changed."""
+        """Write the mounted file in place, as an editor would."""
         # From the inside: an overlay does not have to notice what is written behind its back.
         Path(f"/proc/{self.pid}/root/etc/quagga-router/frr.conf").write_text(frr_conf)
 
@@ -243,11 +288,20 @@ class Container:
         await_that(lambda: not os.path.samefile(f"/proc/{pid}/root", "/"), 10)
         return pid
 
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+    def ask(self, *words: str, given: str | None = None) -> tuple[int, dict[str, Any]]:
+        """One of the image's own commands, by the exec of a pod; returns its exit status and its answer."""
+        argv = ["env", "-C", "/root", "python3", "-E", "-m", "router", *words]
+        done = self.run(*argv, given=given)
+        assert done.stdout.count("\n") == 1, done
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return done.returncode, answer
+
+    def run(self, *argv: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run something inside, as `kubectl exec` does."""
         entering = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd"]
         return subprocess.run(
             [*entering, "/usr/bin/env", "-i", _PATH, *argv],
+            input=given,
             text=True,
             capture_output=True,
             check=False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from tests.image.configurations import ENVIRONMENT, frr_conf, many, prefixes
-from tests.image.container import Container, Node, await_that
+from tests.image.container import Container, Node, Poller, await_that
 
 EVERY_SECOND = {"QUAGGA_CHECK_SECONDS": "1"}
 
@@ -17,6 +18,59 @@ def test_a_deleted_route_comes_back(node: Node, start: Callable[..., Container])
 
     await_that(lambda: node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"], 10, router)
     router.await_ready()
+    await_that(lambda: router.status["repairs"]["routes"] == 1, 10, router)
+    assert "1 route was deleted by somebody and came back: 10.0.0.0/24" in router.log
+
+
+RARELY = {"QUAGGA_CHECK_SECONDS": "3600"}
+
+
+def test_what_others_do_to_routes_is_seen_before_the_next_check(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start({**ENVIRONMENT, **RARELY}).await_ready()
+    time.sleep(1.5)
+
+    node.route("del 10.0.0.0/24")
+    await_that(lambda: router.status["repairs"]["routes"] == 1, 5, router)
+    node.route("add 10.99.0.0/24 via 172.16.0.1 proto 196 metric 20")
+    await_that(lambda: router.status["repairs"]["routes"] == 2, 5, router)
+    node.route("add 10.98.0.0/24 via 172.16.0.1 proto static")
+    time.sleep(2)
+
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+    assert node.routes(4) == ["10.98.0.0/24"]
+    assert router.status["repairs"] == {"daemons": 0, "routes": 2}
+
+
+def test_a_route_that_was_led_elsewhere_is_led_back(node: Node, start: Callable[..., Container]) -> None:
+    lines = [*many(5), "ip route 10.1.0.0/24 172.16.0.1", "ip route 10.1.0.0/24 172.16.0.2"]
+    router = start(frr_conf=frr_conf(lines), environment=EVERY_SECOND).await_ready()
+
+    with Poller(node, prefixes(lines)) as poller:
+        node.route("replace 10.100.0.0/24 via 172.16.0.9 proto 196 metric 20")
+        node.route("replace 10.1.0.0/24 via 172.16.0.1 proto 196 metric 20")
+        await_that(lambda: "172.16.0.9" not in node.ip("route show 10.100.0.0/24"), 10, router)
+        await_that(lambda: "172.16.0.2" in node.ip("route show 10.1.0.0/24"), 10, router)
+        await_that(lambda: router.status["repairs"]["routes"] == 2, 10, router)
+
+    assert poller.absences == []
+    router.await_ready()
+    assert node.routes(202) == []
+
+
+def test_a_route_that_was_given_to_the_daemons_by_hand_goes(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    router.run("vtysh", "-c", "configure", "-c", "ip route 10.99.0.0/24 172.16.0.1 7")
+
+    await_that(lambda: router.status["repairs"]["routes"] == 1, 10, router)
+    time.sleep(2)
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+    assert "10.99" not in router.run("vtysh", "-c", "show running-config").stdout
+    assert router.status["repairs"]["routes"] == 1
 
 
 def test_deleted_nexthop_objects_come_back_with_their_routes(
@@ -65,14 +119,3 @@ def test_an_interface_that_goes_down_and_up(node: Node, start: Callable[..., Con
     node.ip("link set eth1 up")
     router.await_ready()
     assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
-
-
-def test_a_changed_file_is_reported(start: Callable[..., Container]) -> None:
-    router = start(frr_conf=frr_conf(many(1)), environment=EVERY_SECOND).await_ready()
-    applied = router.status["applied_hash"]
-
-    router.remount(frr_conf(many(2)))
-
-    await_that(lambda: not router.ready, 10, router)
-    assert router.status["applied_hash"] == applied != router.status["wanted_hash"]
-    assert router.status["reason"].startswith("the configuration was changed to ")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from router.comparison import Comparison, compare
+from router.comparison import Comparison, compare, pending
 from router.grammar import parse_route
 from router.kernel import Hop, KernelRoute, read_route
 from router.readiness import Observation, reason
+from router.suite import FRR
 
 CONNECTED = KernelRoute(ipaddress.ip_network("172.16.0.0/24"), 2, hops=(Hop(device="eth1"),))
 
@@ -20,7 +21,7 @@ def static(prefix: str, *hops: Hop, kind: str = "unicast") -> KernelRoute:
 
 
 def outcome(wanted: list[str], present: list[KernelRoute]) -> Comparison:
-    return compare([parse_route("", text) for text in wanted], [CONNECTED, *present], frozenset({196}))
+    return compare([parse_route("", text) for text in wanted], [CONNECTED, *present], FRR)
 
 
 VIA_1, VIA_2, ETH1 = Hop("172.16.0.1", "eth1"), Hop("172.16.0.2", "eth1"), Hop(device="eth1")
@@ -119,6 +120,48 @@ def test_unexpected_are_only_routes_of_ours() -> None:
     assert outcome([], [other, ours]).unexpected == (ours,)
 
 
+def test_a_route_beside_the_daemons_own_is_nobodys() -> None:
+    right, beside = static("10.9.0.0/24", VIA_1), KernelRoute(right_prefix(), 196, 3, hops=(VIA_2,))
+
+    found = outcome(["10.9.0.0/24 172.16.0.1"], [right, beside])
+
+    assert found.unexpected == (beside,)
+    assert found.missing == ()
+
+
+def right_prefix() -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network("10.9.0.0/24")
+
+
+def test_only_what_could_lead_where_it_should_was_altered() -> None:
+    wanted = ["10.0.0.0/24 172.16.0.1", "10.1.0.0/24 192.0.2.1", "10.2.0.0/24 172.16.0.1"]
+    elsewhere = [static(f"10.{number}.0.0/24", VIA_2) for number in range(2)]
+
+    found = outcome(wanted, elsewhere)
+
+    assert found.altered == (elsewhere[0],)
+    assert [str(route.prefix) for route in found.absent] == ["10.2.0.0/24"]
+
+
+PENDING = [
+    pytest.param(["10.0.0.0/24 172.16.0.2"], [], ["172.16.0.2"], id="absent"),
+    pytest.param(["10.0.0.0/24 172.16.0.2"], [VIA_1], ["172.16.0.2"], id="elsewhere"),
+    pytest.param(["10.0.0.0/24 172.16.0.2"], [VIA_1, VIA_2], [], id="beside the old one"),
+    pytest.param(["10.0.0.0/24 172.16.0.2 10"], [VIA_1], [], id="behind the old one"),
+]
+
+
+@pytest.mark.parametrize(("coming", "hops", "named"), PENDING)
+def test_what_a_change_still_waits_for(coming: list[str], hops: list[Hop], named: list[str]) -> None:
+    old = parse_route("", "10.0.0.0/24 172.16.0.1")
+    awaited = [parse_route("", text) for text in coming]
+    present = [CONNECTED, *([static("10.0.0.0/24", *hops)] if hops else [])]
+
+    found = pending([old, *awaited], awaited, present, FRR)
+
+    assert [str(route.next_hop) for route in found] == named
+
+
 def observed(comparison: Comparison, **changed: object) -> Observation:
     seen = {
         "node": "node1",
@@ -127,6 +170,7 @@ def observed(comparison: Comparison, **changed: object) -> Observation:
         "mended": "",
         "wanted_hash": "a" * 64,
         "applied_hash": "a" * 64,
+        "refused": None,
         "forwarding": {4: [], 6: []},
         **changed,
     }
@@ -139,9 +183,15 @@ def test_the_reason_names_what_is_wrong() -> None:
     assert reason(observed(fine)) is None
     assert reason(observed(fine, settling=True)) == "routes are being installed"
     assert reason(observed(fine, mended="zebra was killed")) == "zebra was killed"
-    assert "changed to bbbbbbbbbbbbbbbb while aaaaaaaaaaaaaaaa" in str(
-        reason(observed(fine, wanted_hash="b" * 64))
+    assert reason(observed(fine, wanted_hash="b" * 64)) == (
+        "the configuration is being changed from aaaaaaaaaaaaaaaa to bbbbbbbbbbbbbbbb"
     )
+    refused = {"hash": "b" * 64, "reason": "frr.conf line 7: % Unknown command"}
+    assert reason(observed(fine, wanted_hash="b" * 64, refused=refused)) == (
+        "the configuration bbbbbbbbbbbbbbbb was refused and aaaaaaaaaaaaaaaa stays:"
+        " frr.conf line 7: % Unknown command"
+    )
+    assert reason(observed(fine, refused=refused)) is None
     assert (
         reason(observed(fine, forwarding={4: ["all"], 6: []})) == "forwarding of IPv4 is not as wanted on all"
     )

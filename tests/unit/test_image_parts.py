@@ -105,6 +105,21 @@ SAID = [
         "Can't lock running datastore, error: locked",
     ),
     (Result(2, "", ""), "vtysh ended with 2"),
+    (
+        Result(0, "% Configuration failed.\n\nRoute cannot have two\n[9|x] done\n", ""),
+        "% Route cannot have two",
+    ),
+    (Result(0, "% Refusing to remove a non-existent route\n", ""), None),
+    (
+        Result(
+            13, "[1|bgpd] sending\nAS is 65000\n", "line 3: Failure to communicate[13] to bgpd, line: x\n"
+        ),
+        "AS is 65000",
+    ),
+    (
+        Result(2, "", "line 2: % Unknown command: neighbor 1 password x"),
+        "line 2: % Unknown command: neighbor 1 password ***",
+    ),
 ]
 
 

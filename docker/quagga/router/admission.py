@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -9,6 +10,7 @@ from router import configuration, forwarding, kernel, vtysh
 from router.configuration import Configuration
 from router.ending import refusal
 from router.status import FOLDER
+from router.suite import Suite
 
 _CHECK_SECONDS: Final = "QUAGGA_CHECK_SECONDS"
 _LONGEST: Final = 3600
@@ -22,13 +24,32 @@ def check_seconds(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def accepted_configuration(environment: Mapping[str, str]) -> Configuration:
+def accepted_configuration(environment: Mapping[str, str], suite: Suite) -> Configuration:
     """The configuration, after the daemons' own parser has found nothing wrong with it."""
     wanted = configuration.read(environment, forwarding.current(6).get("all", False))
-    candidate = FOLDER / "candidate.conf"
-    candidate.write_bytes(wanted.text.encode())
-    vtysh.refuse_faults(candidate)
+    _have_judged(wanted, suite)
     return wanted
+
+
+def judge(content: bytes, suite: Suite, node: str, private: bool = False) -> Configuration:
+    """The configuration in the bytes of a file, if a router could run with it here; nothing is touched."""
+    wanted = configuration.decode(content, private)
+    _have_judged(wanted, suite)
+    refuse_missing_interfaces(wanted, node)
+    forwarding.refuse_what_cannot_be(wanted.forwarding, wanted.interfaces)
+    return wanted
+
+
+def _have_judged(wanted: Configuration, suite: Suite) -> None:
+    """Have the daemons' own parser look for faults."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    candidate = FOLDER / f"candidate-{os.getpid()}.conf"
+    vtysh.write_privately(candidate, wanted.text)
+    try:
+        vtysh.refuse_faults(candidate, wanted.private)
+    finally:
+        candidate.unlink(missing_ok=True)
+    suite.refuse_unknown(wanted.text)
 
 
 def refuse_missing_interfaces(wanted: Configuration, node: str) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from router.ending import Failed
+from router.secrecy import masked
+
+_GLANCE: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -23,24 +28,50 @@ class Result:
         return f"{self.output}\n{self.errors}".strip()
 
 
-def attempt(arguments: Sequence[str], given: str | None = None, seconds: float = 120) -> Result:
-    """Run a program to its end and tell how it went."""
+def attempt(
+    arguments: Sequence[str],
+    given: str | None = None,
+    seconds: float = 120,
+    meanwhile: Callable[[], None] | None = None,
+) -> Result:
+    """Run a program to its end and tell how it went.
+
+    :param meanwhile: called again and again until then; what it raises ends the program.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             arguments,
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="backslashreplace",
-            timeout=seconds,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"{' '.join(arguments)}: no end after {seconds:g} s") from error
     except OSError as error:
         raise Failed(f"{arguments[0]}: {error.strerror or error}") from error
-    return Result(done.returncode, done.stdout, done.stderr)
+    with process:
+        try:
+            output, errors = _followed(process, given, seconds, meanwhile)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{masked(' '.join(arguments))}: no end after {seconds:g} s") from error
+        finally:
+            process.kill()
+    return Result(process.returncode, output, errors)
+
+
+def _followed(
+    process: subprocess.Popen[str], given: str | None, seconds: float, meanwhile: Callable[[], None] | None
+) -> tuple[str, str]:
+    if meanwhile is None:
+        return process.communicate(given, timeout=seconds)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return process.communicate(given, timeout=_GLANCE)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+        meanwhile()
 
 
 def output_of(arguments: Sequence[str], given: str | None = None) -> str:
@@ -48,5 +79,6 @@ def output_of(arguments: Sequence[str], given: str | None = None) -> str:
     result = attempt(arguments, given)
     if result.status != 0:
         said = result.text.splitlines()
-        raise Failed(f"{' '.join(arguments)}: {said[0] if said else f'exit status {result.status}'}")
+        reason = said[0] if said else f"exit status {result.status}"
+        raise Failed(f"{masked(' '.join(arguments))}: {masked(reason)}")
     return result.output

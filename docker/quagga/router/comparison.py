@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.grammar import Address, Network, Route
-from router.kernel import UNICAST, Hop, KernelRoute
+from router.kernel import MAIN_TABLE, UNICAST, Hop, KernelRoute
+from router.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Comparison:
     missing_prefixes: frozenset[Network]
     absent: tuple[Route, ...]
     """The lines of those prefixes to which the kernel has no route of ours at all."""
+    altered: tuple[KernelRoute, ...]
+    """Routes of ours that lead elsewhere, though the wanted way could be gone."""
     unexpected: tuple[KernelRoute, ...]
 
     @property
@@ -28,28 +31,69 @@ class Comparison:
         return self.wanted - len(self.missing_prefixes)
 
 
-def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], static: frozenset[int]) -> Comparison:
+def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], suite: Suite) -> Comparison:
     """Compare.
 
     :param present: every route of the kernel; the others tell how a next hop is reached.
-    :param static: the protocol numbers of static routes.
     """
-    by_prefix: dict[Network, list[Route]] = defaultdict(list)
-    for route in wanted:
-        by_prefix[route.prefix].append(route)
-    ours = {route.prefix: route for route in present if route.protocol in static}
+    by_prefix = _by_prefix(wanted)
+    marked = [route for route in present if route.protocol in suite.static_protocols]
+    ours = _ours(marked, suite)
     finder = _Finder(present)
     missing = {
         prefix: lacking for prefix, lines in by_prefix.items() if (lacking := _lacking(lines, ours, finder))
     }
-    unexpected = (route for route in present if route.protocol in static and route.prefix not in by_prefix)
     return Comparison(
         len(by_prefix),
         tuple(str(route) for lacking in missing.values() for route in lacking),
         frozenset(missing),
         tuple(line for prefix in missing if prefix not in ours for line in by_prefix[prefix]),
-        tuple(unexpected),
+        tuple(
+            ours[prefix]
+            for prefix, lacking in missing.items()
+            if prefix in ours and all(finder.leads_to(line) for line in lacking)
+        ),
+        tuple(
+            route for route in marked if route.prefix not in by_prefix or ours.get(route.prefix) is not route
+        ),
     )
+
+
+def pending(
+    lines: Iterable[Route], awaited: Iterable[Route], present: Sequence[KernelRoute], suite: Suite
+) -> list[Route]:
+    """The awaited lines that the kernel does not follow yet; those behind a better distance need not come.
+
+    :param lines: all the lines of their prefixes.
+    """
+    ours = _ours(present, suite)
+    finder = _Finder(present)
+    expected = set(awaited)
+    found = []
+    for prefix, ways in _by_prefix(lines).items():
+        best = min(line.distance for line in ways)
+        nearest = [line for line in ways if line.distance == best]
+        lacking = _unfollowed(nearest, ours[prefix], finder) if prefix in ours else nearest
+        found += [line for line in lacking if line in expected]
+    return found
+
+
+def _by_prefix(routes: Iterable[Route]) -> dict[Network, list[Route]]:
+    by_prefix: dict[Network, list[Route]] = defaultdict(list)
+    for route in routes:
+        by_prefix[route.prefix].append(route)
+    return by_prefix
+
+
+def _ours(present: Iterable[KernelRoute], suite: Suite) -> dict[Network, KernelRoute]:
+    """The routes that the daemons would have made; another metric or table is somebody else's doing."""
+    return {
+        route.prefix: route
+        for route in present
+        if route.protocol in suite.static_protocols
+        and route.metric == suite.static_metric
+        and route.table == MAIN_TABLE
+    }
 
 
 class _Finder:
@@ -58,6 +102,7 @@ class _Finder:
     def __init__(self, present: Sequence[KernelRoute]) -> None:
         self._present = present
         self._known: dict[Address, frozenset[str]] = {}
+        self._devices = {hop.device for route in present for hop in route.hops}
 
     def gateways(self, address: Address) -> frozenset[str]:
         """The gateways behind which the address lies; empty where it is a neighbour or nowhere."""
@@ -65,16 +110,23 @@ class _Finder:
             self._known[address] = self._search(address)
         return self._known[address]
 
+    def leads_to(self, line: Route) -> bool:
+        """There is a way to what the line names."""
+        if line.next_hop is None:
+            return line.blackhole or line.interface in self._devices
+        return line.interface in (None, *self._devices) and self._covering(line.next_hop) is not None
+
     def _search(self, address: Address) -> frozenset[str]:
-        covering = [
+        best = self._covering(address)
+        return frozenset(hop.gateway for hop in best.hops if hop.gateway is not None) if best else frozenset()
+
+    def _covering(self, address: Address) -> KernelRoute | None:
+        covering = (
             route
             for route in self._present
             if route.type == UNICAST and route.prefix.version == address.version and address in route.prefix
-        ]
-        if not covering:
-            return frozenset()
-        best = max(covering, key=lambda route: route.prefix.prefixlen)
-        return frozenset(hop.gateway for hop in best.hops if hop.gateway is not None)
+        )
+        return max(covering, key=lambda route: route.prefix.prefixlen, default=None)
 
 
 def _lacking(lines: Sequence[Route], ours: Mapping[Network, KernelRoute], finder: _Finder) -> list[Route]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from router.ending import Refused, refusal
-from router.grammar import Route, canonical_order, parse_interface, parse_route
+from router.grammar import Network, Route, canonical_order, parse_interface, parse_route
 
 MOUNTED: Final = Path("/etc/quagga-router/frr.conf")
 
@@ -31,6 +31,8 @@ class Configuration:
     """Interfaces that the node must have, and where each is asked for."""
     forwarding: Mapping[int, bool]
     """IP version -> packets are forwarded."""
+    private: bool = False
+    """Its file is readable by its owner only, for there are secrets in it: it is not shown to anybody."""
 
     @property
     def hash(self) -> str:
@@ -49,7 +51,7 @@ def read(environment: Mapping[str, str], forwarding_ipv6: bool, mounted: Path = 
             raise Refused(
                 f"both {mounted} and {' and '.join(given)} are given; one of them says what the router does"
             )
-        return parse(_text_of(mounted))
+        return decode(_bytes_of(mounted), is_private(mounted))
     if not given:
         raise Refused(
             f"neither {mounted} nor INTERFACES and ROUTES are given; one of them says what the router does"
@@ -108,7 +110,35 @@ def parse(text: str) -> Configuration:
     for version, command in ((4, "ip forwarding"), (6, "ipv6 forwarding")):
         if version not in forwarding:
             raise Refused(f"frr.conf: neither '{command}' nor 'no {command}' is said; one of them has to be")
-    return Configuration(text, tuple(dict.fromkeys(routes)), interfaces, forwarding)
+    effective = {route.key: route for route in routes}
+    _refuse_contradictions(effective.values())
+    return Configuration(text, tuple(effective.values()), interfaces, forwarding)
+
+
+def routes_in(text: str, known: Mapping[str, Route]) -> list[Route]:
+    """The static routes that the daemons say they have; a line that is not understood here is none of ours.
+
+    :param known: canonical line -> route; reading a line is what takes the time.
+    """
+    found = (known.get(line) or _read_line(line) for line in text.split("\n"))
+    return [route for route in found if route is not None]
+
+
+def _read_line(line: str) -> Route | None:
+    found = _ROUTE.fullmatch(line.strip())
+    try:
+        return _parse_line("", found[1], found[2]) if found else None
+    except Refused:
+        return None
+
+
+def _refuse_contradictions(routes: Iterable[Route]) -> None:
+    """The daemons would refuse it too, but only when they are given all the lines."""
+    ways: dict[tuple[Network, int], bool] = {}
+    for route in routes:
+        if ways.setdefault((route.prefix, route.distance), route.blackhole) != route.blackhole:
+            right = f"drops packets and has a next hop, both with distance {route.distance}; one of them goes"
+            raise refusal("frr.conf", str(route.prefix), right)
 
 
 def _need(interfaces: dict[str, str], name: str | None, path: str) -> None:
@@ -143,10 +173,24 @@ def _elements(text: str) -> list[str]:
     return [element.strip(" \t") for element in text.split(",")] if text.strip() else []
 
 
-def _text_of(path: Path) -> str:
+def is_private(path: Path) -> bool:
+    """Nobody but its owner may read it."""
     try:
-        return path.read_bytes().decode()
+        return not path.stat().st_mode & 0o044
+    except OSError:
+        return True
+
+
+def decode(content: bytes, private: bool = False) -> Configuration:
+    """The configuration in the bytes of a file."""
+    try:
+        return replace(parse(content.decode()), private=private)
     except UnicodeDecodeError as error:
-        raise Refused(f"{path}: byte {error.start} is not UTF-8") from error
+        raise Refused(f"frr.conf: byte {error.start} is not UTF-8") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from error

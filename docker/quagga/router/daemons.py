@@ -68,6 +68,14 @@ class Daemons:
         """Names of the daemons that run."""
         return [name for name, child in self.children.items() if child.pid is not None]
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """As the status has them."""
+        return {
+            name: {"pid": child.pid, "since": child.since, "restarts": child.restarts}
+            for name, child in self.children.items()
+        }
+
     def prepare(self) -> None:
         """Make the folder in which the daemons meet, and clear what an earlier life left in it."""
         shutil.rmtree(self._suite.run, ignore_errors=True)
@@ -82,10 +90,26 @@ class Daemons:
         for child in missing:
             self._await_answer(child)
 
+    def add(self, needed: tuple[Daemon, ...]) -> list[str]:
+        """Take in the daemons that are not among the children yet; returns their names."""
+        fresh = [daemon for daemon in needed if daemon.name not in self.children]
+        self.children.update((daemon.name, Child(daemon)) for daemon in fresh)
+        return [daemon.name for daemon in fresh]
+
+    def forget(self, name: str) -> None:
+        """A daemon that has been stopped is not brought back."""
+        del self.children[name]
+
     def reap(self) -> None:
         """Collect every child that ended, adopted ones too, and note which daemons died unasked."""
         while (ended := _ended_child()) is not None:
             self._note(*ended)
+
+    def one_died(self) -> bool:
+        """A daemon has ended; it is not collected, for others may be waiting for children of their own."""
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        pids = [child.pid for child in self.children.values() if child.pid is not None]
+        return bool(self.deaths) or any(os.waitid(os.P_PID, pid, how) is not None for pid in pids)
 
     def take_deaths(self) -> list[Death]:
         """The deaths since this was asked last."""

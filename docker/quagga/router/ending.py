@@ -23,6 +23,10 @@ class Failed(Exception):
     """Something that should have worked did not."""
 
 
+class Hopeless(Failed):
+    """It failed too often to be tried again."""
+
+
 class StopAsked(Exception):
     """Somebody wants the router to end in order (SIGTERM or SIGINT)."""
 

@@ -81,6 +81,15 @@ def enforce(wanted: Mapping[int, bool], interfaces: Iterable[str], root: Path = 
     return [change for version, on in wanted.items() for change in _enforce(version, on, names, root)]
 
 
+def refuse_what_cannot_be(
+    wanted: Mapping[int, bool], interfaces: Iterable[str], root: Path = SYSCTLS
+) -> None:
+    """Refuse what would have to be written and cannot be, without writing anything."""
+    names = sorted(set(interfaces))
+    for version, on in wanted.items():
+        _refuse_what_cannot_be_written(version, on, differing(version, on, names, root), root)
+
+
 def _be_sure(wanted: Mapping[int, bool], names: list[str], root: Path) -> None:
     """Refuse for every IP version, and remember all that is going to change, before anything is written."""
     found = {}

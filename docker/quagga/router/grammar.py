@@ -50,9 +50,22 @@ class Route:
     @property
     def line(self) -> str:
         """The line as `show running-config` prints it."""
-        command = {4: "ip route", 6: "ipv6 route"}[self.prefix.version]
         distance = "" if self.distance == 1 else f" {self.distance}"
-        return f"{command} {self.prefix} {self.way}{distance}"
+        return f"{self._command} {self.prefix} {self.way}{distance}"
+
+    @property
+    def removal(self) -> str:
+        """The line that takes it back; without a distance FRR would take whichever there is."""
+        return f"no {self._command} {self.prefix} {self.way} {self.distance}"
+
+    @property
+    def key(self) -> tuple[Network, Address | None, str | None]:
+        """What the daemons tell lines by: one with another distance takes the place of the first."""
+        return self.prefix, self.next_hop, self.interface
+
+    @property
+    def _command(self) -> str:
+        return {4: "ip route", 6: "ipv6 route"}[self.prefix.version]
 
     def __str__(self) -> str:
         return f"{self.prefix} {self.way}" if self.blackhole else f"{self.prefix} via {self.way}"

@@ -15,7 +15,7 @@ from router.grammar import Network
 UNICAST: Final = "unicast"
 _TYPES: Final = {"1": UNICAST, "6": "blackhole", "7": "unreachable", "8": "prohibit"}
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
-_MAIN_TABLE: Final = "254"
+MAIN_TABLE: Final = "254"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class KernelRoute:
     protocol: int
     metric: int = 0
     type: str = UNICAST
-    table: str = _MAIN_TABLE
+    table: str = MAIN_TABLE
     hops: tuple[Hop, ...] = ()
 
     @property
@@ -148,7 +148,7 @@ def read_route(entry: Mapping[str, Any], version: int) -> KernelRoute:
         protocol=int(entry.get("protocol", 0)),
         metric=int(entry.get("metric", 0)),
         type=_TYPES.get(type_number, type_number),
-        table=str(entry.get("table", _MAIN_TABLE)),
+        table=str(entry.get("table", MAIN_TABLE)),
         hops=tuple(_hop(hop) for hop in entry.get("nexthops", [entry])),
     )
 

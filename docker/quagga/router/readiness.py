@@ -23,6 +23,8 @@ class Observation:
     """What was mended so short a time ago that it has to stay visible; empty if nothing was."""
     wanted_hash: str
     applied_hash: str
+    refused: Mapping[str, str] | None
+    """Hash and reason of a changed configuration that was not taken."""
     forwarding: Mapping[int, list[str]]
     """IP version -> sysctl entries that are not as wanted."""
 
@@ -32,16 +34,20 @@ def reason(seen: Observation) -> str | None:
     if seen.mended:
         return seen.mended
     if seen.wanted_hash != seen.applied_hash:
-        return (
-            f"the configuration was changed to {seen.wanted_hash[:16]} while"
-            f" {seen.applied_hash[:16]} is applied; it is read when the router starts"
-        )
+        return _not_applied(seen)
     for version, names in seen.forwarding.items():
         if names:
             return f"forwarding of IPv{version} is not as wanted on {', '.join(names)}"
     if seen.comparison.missing:
         return _missing(seen)
     return "routes are being installed" if seen.settling else None
+
+
+def _not_applied(seen: Observation) -> str:
+    wanted, applied = seen.wanted_hash[:16], seen.applied_hash[:16]
+    if seen.refused and seen.refused["hash"] == seen.wanted_hash:
+        return f"the configuration {wanted} was refused and {applied} stays: {seen.refused['reason']}"
+    return f"the configuration is being changed from {applied} to {wanted}"
 
 
 def _missing(seen: Observation) -> str:

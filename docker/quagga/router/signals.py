@@ -1,4 +1,4 @@
-"""What other processes tell PID 1: to end in order, and that a child has ended."""
+"""What other processes tell PID 1: to end in order, that a child has ended, and to look at once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Signals:
         self._bell, rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        self._hangup = False
+        signal.signal(signal.SIGHUP, self._note_hangup)
         for number in _STOP:
             signal.signal(number, self._stop)
 
@@ -35,10 +37,18 @@ class Signals:
         if select.select([self._bell], [], [], max(0.0, seconds))[0]:
             os.read(self._bell, 4096)
 
+    def take_hangup(self) -> bool:
+        """Somebody sent SIGHUP since this was asked last."""
+        asked, self._hangup = self._hangup, False
+        return asked
+
     def ignore_stop(self) -> None:
         """From now on the end is under way, and asking for it again changes nothing."""
         for number in _STOP:
             signal.signal(number, signal.SIG_IGN)
+
+    def _note_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._hangup = True
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.ignore_stop()

@@ -22,6 +22,8 @@ class Status:
         self._folder = folder
         self._reason: str | None = "the router is starting"
         self.facts: dict[str, object] = {}
+        self.content: Mapping[str, object] = {}
+        """What was written last; never changed, only replaced."""
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, reason: str | None, facts: Mapping[str, object]) -> None:
@@ -31,11 +33,12 @@ class Status:
         """
         self.facts.update(facts)
         content = {**self.facts, "ready": reason is None, "reason": reason, "updated": now()}
+        if reason is not None:
+            self._replace("unready", reason + "\n")
         self._replace("status.json", json.dumps(content, indent=2) + "\n")
         if reason is None:
             (self._folder / "unready").unlink(missing_ok=True)
-        else:
-            self._replace("unready", reason + "\n")
+        self.content = content
         if reason != self._reason:
             say("ready" if reason is None else f"not ready: {reason}")
         self._reason = reason

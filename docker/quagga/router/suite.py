@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from router.command import output_of
-from router.ending import Failed
+from router.ending import Failed, refusal
+
+_ROUTER: Final = re.compile(r"router (\S+)")
 
 HELD: Final = 202
 """Kernel protocol number of routes that the supervisor keeps alive while no daemon does."""
@@ -25,6 +27,13 @@ class Daemon:
     """Pattern of the configuration line that needs this daemon; None: it always runs."""
     protocols: frozenset[int] = frozenset()
     """Kernel protocol numbers of the routes that are there because of this daemon."""
+    version: int | None = None
+    """The IP version of its routes, where two daemons share a number."""
+
+    @property
+    def speaks(self) -> str | None:
+        """The routing protocol by which it learns routes, as the configuration calls it."""
+        return self.name.removesuffix("d") if self.started_by and self.protocols else None
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,10 @@ class Suite:
     """The daemon that writes to the kernel."""
     statics: str
     """The daemon that owns static routes."""
+    configurer: str
+    """The daemon that the lines of static routes are given to."""
+    static_metric: int
+    """The metric of static routes in the kernel."""
     nexthop_protocol: int | None
 
     @property
@@ -64,6 +77,11 @@ class Suite:
         numbers = (daemon.protocols for daemon in self.daemons)
         return frozenset({HELD}).union(*numbers)
 
+    @property
+    def core(self) -> frozenset[str]:
+        """The daemons that static routes depend on."""
+        return frozenset(daemon.name for daemon in self.daemons if daemon.started_by is None)
+
     def daemon(self, name: str) -> Daemon:
         """The daemon of that name."""
         return next(daemon for daemon in self.daemons if daemon.name == name)
@@ -75,6 +93,15 @@ class Suite:
             for daemon in self.daemons
             if daemon.started_by is None or re.search(daemon.started_by, configuration, re.MULTILINE)
         )
+
+    def refuse_unknown(self, configuration: str) -> None:
+        """Refuse a routing protocol that no daemon of the table speaks: nobody would mind its lines."""
+        known = sorted(daemon.speaks for daemon in self.daemons if daemon.speaks)
+        for number, line in enumerate(configuration.splitlines(), start=1):
+            found = _ROUTER.match(line)
+            if found and found[1] not in known:
+                right = f"is no routing protocol of this image; {', '.join(known)} are"
+                raise refusal(f"frr.conf line {number}", found[1], right)
 
     def stopping(self, running: Iterable[str]) -> list[str]:
         """Names in the order in which they are stopped: what learns routes before what holds them."""
@@ -102,12 +129,17 @@ FRR: Final = Suite(
         Daemon("mgmtd", _QUIET),
         Daemon("staticd", _QUIET, protocols=frozenset({196})),
         Daemon("bgpd", (*_QUIET, "-p", "0"), r"^router bgp\b", frozenset({186})),
-        Daemon("ospfd", _QUIET, r"^router ospf\b", frozenset({188})),
+        Daemon("ospfd", _QUIET, r"^router ospf\b", frozenset({188}), 4),
+        Daemon("ospf6d", _QUIET, r"^router ospf6\b", frozenset({188}), 6),
         Daemon("ripd", _QUIET, r"^router rip\b", frozenset({189})),
+        Daemon("ripngd", _QUIET, r"^router ripng\b", frozenset({190})),
+        Daemon("bfdd", _QUIET, r"^(?:bfd\b| +(?!.*\bdescription\b).*\bbfd\b)"),
     ),
     stop_order=("staticd", "zebra", "mgmtd"),
     manager="zebra",
     statics="staticd",
+    configurer="mgmtd",
+    static_metric=20,
     nexthop_protocol=11,
 )
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Mapping
 
-from router import admission, namespace, withdrawal
-from router.configuration import Configuration
+from router import admission, integrated, metrics, namespace, withdrawal
 from router.daemons import Daemons
 from router.ending import Failed, Refused, StopAsked
 from router.journal import say
@@ -48,24 +46,20 @@ class Supervisor:
             "the router is starting", suite=self._suite.version(), node=self._node, applied_hash=None
         )
         seconds = admission.check_seconds(self._environment)
-        wanted = admission.accepted_configuration(self._environment)
+        offered = metrics.endpoint(self._environment)
+        wanted = admission.accepted_configuration(self._environment, self._suite)
         self._say_unready("the router is starting", wanted_hash=wanted.hash)
         self._lock = namespace.lock()
         namespace.refuse_strangers()
         admission.refuse_missing_interfaces(wanted, self._node)
+        if offered is not None:
+            metrics.serve(offered, lambda: self._status.content)
+            say(f"metrics are offered at http://{offered.host}:{offered.port}/metrics")
         self._daemons = Daemons(self._suite, self._suite.needed(wanted.text))
         self._daemons.prepare()
-        self._write_configuration(wanted)
+        integrated.write(self._suite, wanted)
         watch = Watch(self._suite, wanted, self._daemons, self._status, self._node, seconds)
         watch.run(self._signals)
-
-    def _write_configuration(self, wanted: Configuration) -> None:
-        path = self._suite.configuration_file
-        # Made anew, for with few capabilities root may not change the mode of another user's file.
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o640)
-        path.write_bytes(wanted.text.encode())
-        shutil.chown(path, self._suite.owner, self._suite.owner)
 
     def _stop(self) -> str:
         self._say_unready("the router is stopping")

@@ -2,63 +2,122 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from router.command import Result, attempt
+from router.command import Result, attempt, output_of
 from router.ending import Failed, Refused
+from router.secrecy import masked
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.25
+_LOADING_SECONDS: Final = 600
 _LOCKED: Final = re.compile(r"datastore.*lock|lock.*datastore", re.IGNORECASE)
-_COMPLAINT: Final = re.compile(
-    r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.*", re.IGNORECASE | re.MULTILINE
-)
+_COMPLAINT: Final = re.compile(r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.*", re.IGNORECASE)
+# What has gone already need not be removed.
+_HARMLESS: Final = "Refusing to remove a non-existent route"
+_PROGRESS: Final = re.compile(r"\[\d+\|\w+\] |Waiting for children")
+_ECHO: Final = re.compile(r"(% \w+ \w+)\b.*", re.DOTALL)
+# What vtysh says itself, beside what the daemons say.
+_OWN: Final = re.compile(r"line \d+: |Configuration file\[")
+_NUMBER: Final = re.compile(r"^line \d+: ")
+_COMMIT_FAILED: Final = "% Configuration failed."
 
 
-def refuse_faults(path: Path) -> None:
-    """Have the suite read a configuration and do nothing with it; what it does not understand is refused."""
+def refuse_faults(path: Path, private: bool = False) -> None:
+    """Have the suite read a configuration and do nothing with it; what it does not understand is refused.
+
+    :param private: the lines of the configuration are not shown.
+    """
     result = attempt(["vtysh", "-C", "-f", str(path)])
     if result.status != 0:
         said = [line for line in result.text.splitlines() if line.startswith("line ")]
-        raise Refused(f"frr.conf {said[0] if said else result.text or f'vtysh ended with {result.status}'}")
+        complaint = said[0] if said else result.text or f"vtysh ended with {result.status}"
+        shown = _ECHO.sub(r"\1", complaint) if private else masked(complaint)
+        raise Refused(f"frr.conf {shown}")
 
 
 def load() -> None:
     """Hand the integrated configuration to all daemons that run."""
-    for _ in range(_TRIES):
-        result = attempt(["vtysh", "-b"], seconds=600)
-        complaint = complaint_in(result)
-        if complaint is None:
-            return
-        if not _LOCKED.search(result.text):
-            break
-        time.sleep(_PAUSE)
-    raise Failed(f"the configuration was not taken: {complaint}")
+    complaint = _told(["-b"])
+    if complaint is not None:
+        raise Failed(f"the configuration was not taken: {complaint}")
 
 
-def reinstall(lines: Iterable[str], draft: Path) -> str | None:
-    """Have lines taken back and given again; returns the complaint if there is one."""
-    kept = list(lines)
-    for commands in ([f"no {line}" for line in kept], kept):
-        draft.write_text("\n".join([*commands, ""]))
-        complaint = complaint_in(attempt(["vtysh", "-f", str(draft)], seconds=600))
-        if complaint is not None:
-            return complaint
-    return None
+def give(
+    lines: Iterable[str],
+    draft: Path,
+    daemon: str | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> str | None:
+    """Hand lines to the daemons, or to one of them, in one commit; returns the complaint if there is one."""
+    only = [] if daemon is None else ["-d", daemon]
+    write_privately(draft, "\n".join([*lines, ""]))
+    try:
+        complaint = _told([*only, "-f", str(draft)], meanwhile)
+    finally:
+        draft.unlink(missing_ok=True)
+    return None if complaint is None else _NUMBER.sub("", complaint)
+
+
+def reinstall(lines: Sequence[tuple[str, str]], draft: Path, daemon: str) -> str | None:
+    """Have lines taken back and given again; returns the complaint if there is one.
+
+    :param lines: what takes each line back, and the line.
+    """
+    away = give((removal for removal, _ in lines), draft, daemon)
+    return give((line for _, line in lines), draft, daemon) or away
+
+
+def execute(commands: Sequence[str]) -> str | None:
+    """One command in the context that the others lead to; returns the complaint if there is one."""
+    return _told([word for command in ("configure", *commands) for word in ("-c", command)])
+
+
+def running(daemon: str | None = None) -> str:
+    """The configuration that the daemons have."""
+    only = [] if daemon is None else ["-d", daemon]
+    return output_of(["vtysh", *only, "-c", "show running-config no-header"])
 
 
 def complaint_in(result: Result) -> str | None:
-    """The line with which vtysh says that something was not taken; it may do so and still exit with 0."""
-    found = _COMPLAINT.search(result.text)
-    if found is not None:
-        return found.group(0).strip()
-    return None if result.status == 0 else f"vtysh ended with {result.status}"
+    """What vtysh says when something was not taken; it may do so and still exit with 0."""
+    lines = [line.strip() for line in result.text.splitlines()]
+    lines = [line for line in lines if line and not _PROGRESS.match(line)]
+    for index, line in enumerate(lines):
+        if line == _COMMIT_FAILED and lines[index + 1 :]:
+            return f"% {masked(lines[index + 1])}"
+        if _COMPLAINT.match(line) and _HARMLESS not in line:
+            return masked(line)
+    if result.status == 0:
+        return None
+    said = [line for line in lines if not _OWN.match(line)]
+    return masked("; ".join(said[-2:])) or f"vtysh ended with {result.status}"
 
 
 def ask(daemon: str, question: str) -> str:
     """One command to one daemon, and its answer."""
     return attempt(["vtysh", "-d", daemon, "-c", question]).text
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write what may hold passwords."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _told(arguments: Sequence[str], meanwhile: Callable[[], None] | None = None) -> str | None:
+    """Run vtysh, again as long as somebody else holds the configuration; returns its complaint."""
+    complaint: str | None = None
+    for _ in range(_TRIES):
+        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=meanwhile)
+        complaint = complaint_in(result)
+        if complaint is None or not _LOCKED.search(result.text):
+            break
+        time.sleep(_PAUSE)
+    return complaint

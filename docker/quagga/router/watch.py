@@ -1,22 +1,25 @@
-"""Watching a running router: its daemons, and what is wanted beside what the kernel has."""
+"""Watching a running router: its daemons, its file, and what is wanted beside what the kernel has."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import Final
 
-from router import comparison, forwarding, holding, kernel, vtysh
-from router.comparison import Comparison
-from router.configuration import MOUNTED, Configuration
+from router import admission, forwarding, holding, integrated, kernel, sight, story, vtysh
+from router.change import Change, Interrupted
+from router.configuration import Configuration
 from router.daemons import DEATHS, Daemons, Death
-from router.ending import Failed
-from router.grammar import Route
-from router.journal import say
+from router.ending import Failed, Hopeless, Refused
+from router.grammar import Network
+from router.journal import now, say
 from router.kernel import KernelRoute
+from router.mounted import Mounted, hash_of
+from router.notices import Notices
 from router.readiness import Observation, reason
+from router.repairs import Repairs
+from router.sight import Sight
 from router.signals import Signals
-from router.status import FOLDER, Status, some
+from router.status import FOLDER, Status
 from router.suite import Suite
 
 _SEEN_SECONDS: Final = 6.0
@@ -27,6 +30,11 @@ _CONNECT_SECONDS: Final = 5.0
 _QUICK: Final = 0.05
 _ATTENTIVE: Final = 1.0
 """Seconds between two looks at the kernel: while routes come in, and while something is wrong."""
+_LISTEN_SECONDS: Final = 0.1
+"""Seconds after which the file and the kernel's notices are looked at again."""
+_GRACE: Final = 0.15
+"""Seconds in which the daemons mend by themselves what the kernel gave notice of."""
+_TRIES: Final = 3
 
 
 class Watch:
@@ -41,17 +49,27 @@ class Watch:
         self._status = status
         self._node = node
         self._seconds = seconds
+        self._mounted = Mounted()
+        self._notices = Notices(suite.static_protocols)
+        self._repairs = Repairs(suite, seconds)
+        self._prefixes: frozenset[Network] = frozenset()
+        self._deleted: set[Network] = set()
         self._remembered: list[KernelRoute] = []
         self._settling_until: float | None = None
         self._missing = 0
         self._mended = ""
         self._mended_until = 0.0
-        self._reinstall_after = 0.0
-        self._repairs = {"daemons": 0, "routes": 0}
-        self._last_error: str | None = None
+        self._refused: dict[str, str] | None = None
+        self._judged_bad = False
+        self._last_change: dict[str, object] | None = None
+        self._due = 0.0
+        self._earliest = 0.0
 
     def run(self, signals: Signals) -> None:
         """Start everything and keep it running; ends by an exception only."""
+        self._want(self._wanted)
+        # It may have changed since it was read.
+        self._mounted.forget()
         for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
             say(f"set {change}")
         self._hold()
@@ -60,10 +78,45 @@ class Watch:
             self._daemons.reap()
             if deaths := self._daemons.take_deaths():
                 self._mend(deaths)
-            began = time.monotonic()
-            quiet = self._look()
-            cost = time.monotonic() - began
-            signals.wait(self._pause(quiet, cost))
+            if (content := self._mounted.changed()) is not None:
+                self._take(content)
+            self._listen(signals)
+            if time.monotonic() >= self._due:
+                self._look_and_plan()
+            signals.wait(min(self._due - time.monotonic(), _LISTEN_SECONDS))
+
+    def _want(self, wanted: Configuration) -> None:
+        self._wanted = wanted
+        self._prefixes = frozenset(route.prefix for route in wanted.routes)
+
+    def _listen(self, signals: Signals) -> None:
+        """What others did to the routes, and whether somebody asks for a look."""
+        heard = self._notices.hear()
+        if self._settling_until is None:
+            gone = {notice.prefix for notice in heard.notices if notice.deleted}
+            self._deleted |= gone & self._prefixes
+        if heard.notices or heard.lost:
+            self._due = min(self._due, max(time.monotonic() + _GRACE, self._earliest))
+        if signals.take_hangup():
+            self._repairs.hurry()
+            if self._refused is not None:
+                self._mounted.forget()
+            self._due = 0.0
+
+    def _hush(self) -> None:
+        """What the kernel told until now was our own doing."""
+        self._notices.hear()
+        self._deleted.clear()
+
+    def _look_and_plan(self) -> None:
+        if self._judged_bad:
+            # What was refused before anything was touched may be right by now: an interface that has come.
+            self._mounted.forget()
+        began = time.monotonic()
+        quiet = self._look()
+        cost = time.monotonic() - began
+        self._due = time.monotonic() + self._pause(quiet, cost)
+        self._earliest = time.monotonic() + max(_ATTENTIVE, 5 * cost)
 
     def _hold(self) -> None:
         kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._remembered)
@@ -71,7 +124,7 @@ class Watch:
             say(f"keeping {kept} routes while the daemons start")
 
     def _bring_up(self) -> None:
-        """Start the daemons that do not run and hand them the configuration."""
+        """Start the daemons that do not run and hand all of them the configuration."""
         self._daemons.start_missing()
         if self._daemons.deaths:
             return
@@ -79,6 +132,18 @@ class Watch:
         vtysh.load()
         self._settling_until = time.monotonic() + _SETTLE_SECONDS
         self._missing = len(self._wanted.routes) + 1
+        self._due = 0.0
+
+    def _bring_back(self, names: list[str]) -> None:
+        """Start daemons that hold no static routes, and leave the others alone."""
+        self._daemons.start_missing()
+        if self._daemons.deaths:
+            return
+        for name in names:
+            complaint = vtysh.give(self._wanted.text.split("\n"), FOLDER / "back.conf", name)
+            if complaint is not None:
+                raise Failed(f"{name} did not take its configuration again: {complaint}")
+        self._due = 0.0
 
     def _await_connection(self) -> None:
         """Wait until the daemon of static routes has found the one that installs them."""
@@ -93,39 +158,140 @@ class Watch:
     def _mend(self, deaths: list[Death]) -> None:
         began = time.monotonic()
         what = " and ".join(str(death) for death in deaths)
-        self._last_error = what
+        names = [death.child.daemon.name for death in deaths]
+        vital = not self._suite.core.isdisjoint(names)
+        self._repairs.last_error = what
         # First of all: the routes of a daemon that died may be on their way out of the kernel.
-        self._hold()
-        facts = {"last_error": what, "daemons": self._daemon_facts()}
+        if vital:
+            self._hold()
+        facts = {"last_error": what, "daemons": self._daemons.facts}
         self._status.write(f"{what} and is being brought back", facts)
         for death in deaths:
             if death.child.hopeless:
-                raise Failed(f"{death}, and that {DEATHS} times within a minute")
-        self._bring_up()
-        self._repairs["daemons"] += len(deaths)
+                raise Hopeless(f"{death}, and that {DEATHS} times within a minute")
+        if vital:
+            self._bring_up()
+        else:
+            self._bring_back(names)
+        self._repairs.daemons += len(deaths)
         self._mended = f"{what} and was brought back in {time.monotonic() - began:.1f} s"
         self._mended_until = time.monotonic() + _SEEN_SECONDS
+        self._hush()
+
+    def _take(self, content: bytes) -> None:
+        """Make the configuration in the mounted file the one that is run, or go on with the one that is."""
+        self._due, self._judged_bad = 0.0, False
+        name = hash_of(content)
+        if name == self._wanted.hash:
+            self._refused = None
+            return
+        began = time.monotonic()
+        try:
+            wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
+        except (Refused, Failed) as error:
+            self._judged_bad = True
+            self._refuse(name, error)
+            return
+        try:
+            self._change(self._wanted, wanted)
+        except Hopeless:
+            raise
+        except (Refused, Failed) as error:
+            self._go_back(wanted)
+            self._refuse(name, error)
+        else:
+            self._took(wanted, time.monotonic() - began)
+        self._hush()
+
+    def _change(self, old: Configuration, new: Configuration) -> None:
+        change = Change(self._suite, self._daemons, old, new)
+        if change.needs_new_daemons:
+            self._start_anew(new)
+        else:
+            self._make(change)
+        for changed in forwarding.enforce(new.forwarding, new.interfaces):
+            say(f"set {changed}")
+        for name in change.end_needless():
+            say(f"{name} is not needed any more")
+
+    def _make(self, change: Change) -> None:
+        for _ in range(_TRIES):
+            try:
+                change.make()
+            except Interrupted:
+                self._daemons.reap()
+                self._mend(self._daemons.take_deaths())
+            else:
+                return
+        raise Failed(f"daemons died {_TRIES} times while the configuration was being changed")
+
+    def _go_back(self, refused: Configuration) -> None:
+        try:
+            self._change(refused, self._wanted)
+        except Hopeless:
+            raise
+        except (Refused, Failed) as error:
+            say(f"starting all daemons anew, for the way back was not taken: {error}")
+            self._start_anew(self._wanted)
+
+    def _start_anew(self, wanted: Configuration) -> None:
+        """Hand a configuration to fresh daemons; static routes stay in the kernel meanwhile."""
+        self._hold()
+        for name in self._daemons.running:
+            self._daemons.kill(name)
+        self._daemons.take_deaths()
+        self._hold()
+        self._daemons.add(self._suite.needed(wanted.text))
+        integrated.write(self._suite, wanted)
+        self._bring_up()
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        refused = {"hash": name, "reason": str(error)}
+        if refused != self._refused:
+            say(f"refused the configuration {name[:16]}, {self._wanted.hash[:16]} stays: {error}")
+        self._refused = refused
+
+    def _took(self, wanted: Configuration, seconds: float) -> None:
+        told = story.of_change(self._wanted, wanted)
+        self._want(wanted)
+        integrated.write(self._suite, wanted)
+        self._refused = None
+        self._last_change = {
+            "hash": wanted.hash,
+            "at": now(),
+            "seconds": round(seconds, 3),
+            "added": len(told.came),
+            "removed": len(told.went),
+        }
+        say(f"changed to {wanted.hash[:16]} in {seconds:.2f} s: {told}")
 
     def _look(self) -> bool:
         """Compare with the kernel, mend what can be mended, and report; tells whether all is well."""
         present = kernel.routes()
-        found = comparison.compare(self._wanted.routes, present, self._suite.static_protocols)
-        self._settle(found)
+        seen = sight.look(self._suite, self._wanted, present, self._daemons.running)
+        self._settle(seen)
         if self._settling_until is None:
-            self._remove(found.unexpected)
-            self._reinstall(found.absent)
+            self._repair(seen)
             self._keep_forwarding()
-        if not found.missing:
+        if not seen.comparison.missing:
             numbers = self._suite.static_protocols
             self._remembered = [route for route in present if route.protocol in numbers]
-        why = reason(self._observe(found))
-        self._status.write(why, self._facts(found))
+        why = reason(self._observe(seen))
+        self._status.write(why, self._facts(seen))
         return why is None
 
-    def _settle(self, found: Comparison) -> None:
+    def _repair(self, seen: Sight) -> None:
+        found = seen.comparison
+        returned, self._deleted = self._deleted - found.missing_prefixes, set()
+        self._repairs.note_returned(sorted(returned, key=str))
+        if self._repairs.mend(found, self._wanted, self._remembered):
+            self._hush()
+
+    def _settle(self, seen: Sight) -> None:
         """Decide whether routes are still coming in; once they are not, those that were kept for them go."""
         if self._settling_until is None:
             return
+        found = seen.comparison
         missing = len(found.missing)
         if missing < self._missing:
             self._settling_until = time.monotonic() + _SETTLE_SECONDS
@@ -134,79 +300,42 @@ class Watch:
             return
         self._settling_until = None
         holding.release()
+        self._hush()
         say(f"{found.installed} of {found.wanted} routes are in the kernel")
-
-    def _remove(self, unexpected: tuple[KernelRoute, ...]) -> None:
-        if unexpected:
-            kernel.remove(unexpected)
-            self._repairs["routes"] += len(unexpected)
-            named = ", ".join(str(route) for route in unexpected[:3])
-            say(f"removed {len(unexpected)} routes that nobody wants: {named}")
-
-    def _reinstall(self, absent: tuple[Route, ...]) -> None:
-        """Routes that were lost in silence: the daemons believe them to be there until they are told anew."""
-        if not absent or time.monotonic() < self._reinstall_after:
-            return
-        self._reinstall_after = time.monotonic() + self._seconds
-        complaint = vtysh.reinstall((route.line for route in absent), FOLDER / "absent.conf")
-        named = ", ".join(str(route) for route in absent[:3])
-        say(f"gave {len(absent)} routes to the daemons again, for they are not in the kernel: {named}")
-        if complaint is not None:
-            self._last_error = f"the daemons did not take a route again: {complaint}"
-            say(self._last_error)
-        self._repairs["routes"] += len(absent)
 
     def _keep_forwarding(self) -> None:
         for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
-            self._last_error = f"forwarding was changed behind our back; set {change} again"
-            say(self._last_error)
+            self._repairs.last_error = f"forwarding was changed behind our back; set {change} again"
+            say(self._repairs.last_error)
 
-    def _observe(self, found: Comparison) -> Observation:
+    def _observe(self, seen: Sight) -> Observation:
         return Observation(
             node=self._node,
-            comparison=found,
+            comparison=seen.comparison,
             settling=self._settling_until is not None,
             mended=self._mended if time.monotonic() < self._mended_until else "",
-            wanted_hash=_wanted_now() or self._wanted.hash,
+            wanted_hash=self._mounted.hash() or self._wanted.hash,
             applied_hash=self._wanted.hash,
-            forwarding={
-                version: forwarding.differing(version, on, self._wanted.interfaces)
-                for version, on in self._wanted.forwarding.items()
-            },
+            refused=self._refused,
+            forwarding=seen.differing,
         )
 
-    def _facts(self, found: Comparison) -> dict[str, object]:
+    def _facts(self, seen: Sight) -> dict[str, object]:
         return {
-            "wanted_hash": _wanted_now() or self._wanted.hash,
+            "wanted_hash": self._mounted.hash() or self._wanted.hash,
             "applied_hash": self._wanted.hash,
-            "daemons": self._daemon_facts(),
-            "routes": {
-                "wanted": found.wanted,
-                "installed": found.installed,
-                "missing": some([*found.missing]),
-                "unexpected": some([str(route) for route in found.unexpected]),
-            },
-            "forwarding": {f"ipv{number}": forwarding.current(number).get("all", False) for number in (4, 6)},
-            "repairs": dict(self._repairs),
-            "last_error": self._last_error,
-        }
-
-    def _daemon_facts(self) -> dict[str, object]:
-        return {
-            name: {"pid": child.pid, "since": child.since, "restarts": child.restarts}
-            for name, child in self._daemons.children.items()
+            "daemons": self._daemons.facts,
+            **seen.facts,
+            "repairs": self._repairs.counts,
+            "refused": self._refused,
+            "last_change": self._last_change,
+            "last_error": self._repairs.last_error,
+            "settling": self._settling_until is not None,
+            "mended": self._mended if time.monotonic() < self._mended_until else "",
         }
 
     def _pause(self, quiet: bool, cost: float) -> float:
         """Seconds until the next look; with many routes a look costs much, and comes less often."""
         if self._settling_until is not None:
             return max(_QUICK, 2 * cost)
-        return self._seconds if quiet else min(self._seconds, max(_ATTENTIVE, 5 * cost))
-
-
-def _wanted_now() -> str | None:
-    """The hash of the mounted configuration as it is now; None where there is none."""
-    try:
-        return hashlib.sha256(MOUNTED.read_bytes()).hexdigest()
-    except OSError:
-        return None
+        return self._seconds if quiet or self._judged_bad else min(self._seconds, max(_ATTENTIVE, 5 * cost))

@@ -1,0 +1,331 @@
+"""A running router is changed: nothing that stays is ever missing, and what is refused changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.image.configurations import frr_conf, many, prefixes
+from tests.image.container import Container, Node, Poller, await_that
+
+STAYING = [*many(20), "ipv6 route 2001:db8:5::/48 fd00:172::1"]
+
+
+def test_all_next_hops_change_and_none_is_ever_missing(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    router = start(frr_conf=frr_conf(many(2000))).await_ready(40)
+    pids = router.pids("zebra") + router.pids("staticd")
+
+    with Poller(node, prefixes(many(2000))) as poller:
+        took = router.apply(frr_conf(many(2000, "172.16.0.7")), 40)
+    print(f"2,000 next hops changed in {took:.2f} s, {poller.readings} readings, {poller.absences[:3]}")
+
+    assert poller.absences == []
+    assert poller.readings > 50
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 2000
+    assert router.ready
+    assert router.pids("zebra") + router.pids("staticd") == pids
+    change = router.status["last_change"]
+    assert (change["added"], change["removed"]) == (2000, 2000)
+    assert router.status["refused"] is None
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+def test_the_same_by_a_restart_as_in_2017_loses_routes(node: Node, start: Callable[..., Container]) -> None:
+    first = start(frr_conf=frr_conf(many(200))).await_ready()
+
+    with Poller(node, prefixes(many(200))) as poller:
+        assert first.stop()[0] == 0
+        start(frr_conf=frr_conf(many(200, "172.16.0.7"))).await_ready()
+
+    assert max(missing for _, missing in poller.absences) == 200
+
+
+def test_one_of_a_thousand(node: Node, start: Callable[..., Container]) -> None:
+    lines = many(1000)
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+    lines[500] = lines[500].replace("172.16.0.1", "172.16.0.7")
+
+    began = time.monotonic()
+    router.swap(frr_conf(lines))
+    prefix = lines[500].split()[2]
+    await_that(lambda: "172.16.0.7" in node.ip(f"route show {prefix}"), 10, router)
+    there = time.monotonic() - began
+    await_that(lambda: "172.16.0.1" not in node.ip(f"route show {prefix}"), 10, router)
+    alone = time.monotonic() - began
+    print(f"1 of 1,000: in the kernel after {there:.2f} s, alone after {alone:.2f} s")
+
+    assert there < 5
+    await_that(lambda: router.status["last_change"] is not None, 10, router)
+    assert (
+        "1 line (ip route 10.101.244.0/24 172.16.0.7) came; 1 line (ip route 10.101.244.0/24 172.16.0.1) went"
+        in router.log
+    )
+
+
+OLD = [
+    "ip route 10.0.0.0/24 172.16.0.1",
+    "ip route 10.1.0.0/24 172.16.0.1",
+    "ip route 10.1.0.0/24 172.16.0.2",
+    "ip route 10.2.0.0/24 blackhole",
+    "ip route 10.3.0.0/24 172.16.0.1",
+    "ip route 10.4.0.0/24 172.16.0.1",
+    "ip route 10.5.0.0/24 172.16.0.1 50",
+    "ip route 10.6.0.0/24 172.16.0.1 50",
+    "ip route 10.7.0.0/24 eth1",
+    "ip route 10.8.0.0/24 172.16.0.1",
+    "ip route 10.8.0.0/24 blackhole 250",
+    "ip route 10.9.0.0/24 blackhole 5",
+    "ipv6 route 2001:db8:1::/48 fd00:172::1",
+    "ipv6 route 2001:db8:2::/48 blackhole",
+    "ipv6 route 2001:db8:3::/48 fe80::1 eth1",
+    "ipv6 route 2001:db8:4::/48 fd00:172::1",
+]
+NEW = [
+    "ip route 10.0.0.0/24 172.16.0.1",
+    "ip route 10.0.0.0/24 172.16.0.2",
+    "ip route 10.1.0.0/24 172.16.0.2",
+    "ip route 10.2.0.0/24 172.16.0.1",
+    "ip route 10.3.0.0/24 blackhole",
+    "ip route 10.4.0.0/24 172.16.0.1 50",
+    "ip route 10.5.0.0/24 172.16.0.1",
+    "ip route 10.6.0.0/24 172.16.0.2 60",
+    "ip route 10.7.0.0/24 172.16.0.3 eth1",
+    "ip route 10.8.0.0/24 172.16.0.1 250",
+    "ip route 10.8.0.0/24 blackhole",
+    "ip route 10.9.0.0/24 blackhole 7",
+    "ipv6 route 2001:db8:1::/48 blackhole",
+    "ipv6 route 2001:db8:2::/48 fd00:172::1",
+    "ipv6 route 2001:db8:3::/48 fe80::2 eth1",
+    "ipv6 route 2001:db8:4::/48 fd00:172::1",
+    "ipv6 route 2001:db8:4::/48 fd00:172::2",
+]
+GOING = ["ip route 10.20.0.0/24 172.16.0.1", "ipv6 route 2001:db8:20::/48 fd00:172::1"]
+COMING = ["ip route 10.30.0.0/24 172.16.0.1", "ipv6 route 2001:db8:30::/48 fd00:172::1"]
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+def test_every_kind_of_change(back: bool, root: Path, node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    old, new = (NEW, OLD) if back else (OLD, NEW)
+    text = frr_conf([*STAYING, *new, *COMING])
+    router = start(frr_conf=frr_conf([*STAYING, *old, *GOING])).await_ready()
+    other = Node(root)
+    assert start(frr_conf=text, on=other).await_ready().pid
+
+    with Poller(node, prefixes([*STAYING, *old])) as poller:
+        took = router.apply(text)
+    print(f"changed in {took:.2f} s, {poller.readings} readings, {poller.absences[:3]}")
+
+    assert poller.absences == []
+    assert routes_of(node) == routes_of(other)
+    other.close()
+    printed = router.run("vtysh", "-c", "show running-config").stdout.splitlines()
+    assert sorted(line for line in printed if " route " in line) == sorted([*STAYING, *new, *COMING])
+    assert router.status["routes"]["missing"] == []
+    assert node.routes(202) == []
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+def routes_of(node: Node) -> list[str]:
+    """The static routes as ip(8) prints them, without what is a matter of chance."""
+    shown = node.ip("-N route show proto 196") + node.ip("-6 -N route show proto 196")
+    joined = shown.replace("\n\t", " ").splitlines()
+    return sorted(
+        " ".join(
+            word
+            for before, word in zip(["", *line.split()], line.split(), strict=False)
+            if "nhid" not in (before, word)
+        )
+        for line in joined
+    )
+
+
+BAD = [
+    pytest.param(
+        frr_conf(["ip route 10.0.0.5/24 172.16.0.1"]),
+        "frr.conf line 7: '10.0.0.5/24' has host bits",
+        id="model",
+    ),
+    pytest.param(
+        frr_conf(["router nonsense"]), "frr.conf line 7: % Unknown command[4]: router nonsense", id="vtysh"
+    ),
+    pytest.param(
+        frr_conf(interfaces=["eth9"]), "frr.conf line 8: 'eth9' is not an interface", id="interface"
+    ),
+    pytest.param(
+        frr_conf([*many(4), "router bgp 65000", "exit", "router bgp 65001", "exit"]),
+        "bgpd said: BGP instance name and AS number mismatch; BGP instance is already running; AS is 65000",
+        id="daemon",
+    ),
+    pytest.param(
+        frr_conf([*many(10, "192.0.2.1"), "ip route 10.66.0.0/24 172.16.0.1"]),
+        "10.100.0.0/24 via 192.0.2.1 did not come into the kernel within 2 s",
+        id="kernel",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD)
+def test_what_is_refused_changes_nothing(
+    text: str, sentence: str, node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    good = frr_conf(many(100))
+    router = start(frr_conf=good).await_ready()
+    running, routed = node.everything(), router.run("vtysh", "-c", "show running-config").stdout
+
+    with Poller(node, prefixes(many(100))) as poller:
+        router.swap(text)
+        await_that(lambda: router.status["refused"] is not None, 20, router)
+        await_that(lambda: not router.ready, 10, router)
+
+    bad = hashlib.sha256(text.encode()).hexdigest()
+    assert router.status["refused"]["hash"] == router.status["wanted_hash"] == bad
+    assert router.status["refused"]["reason"].startswith(sentence), router.status["refused"]
+    assert router.status["reason"].startswith(f"the configuration {bad[:16]} was refused and ")
+    assert router.status["applied_hash"] == hashlib.sha256(good.encode()).hexdigest()
+    assert sentence in router.log
+    assert poller.absences == []
+    assert without_numbers(node.everything()) == without_numbers(running)
+    assert router.run("vtysh", "-c", "show running-config").stdout == routed
+    assert set(router.status["daemons"]) == {"zebra", "mgmtd", "staticd"}
+
+    router.apply(frr_conf(many(50)))
+    router.await_ready()
+    assert router.status["refused"] is None
+    assert len(node.routes(196)) == 50
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+def without_numbers(everything: dict[str, str]) -> dict[str, str]:
+    """Nexthop objects are numbered as they come."""
+    return {
+        words: re.sub(r"(nhid|id) \d+", r"\1", text)
+        for words, text in everything.items()
+        if words != "-N nexthop show"
+    }
+
+
+def test_of_changes_that_come_at_once_the_last_one_wins(node: Node, start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(300))).await_ready()
+
+    with Poller(node, prefixes(many(300))) as poller:
+        for number in range(2, 8):
+            router.swap(frr_conf(many(300, f"172.16.0.{number}")))
+            time.sleep(0.1)
+        router.apply(frr_conf(many(300, "172.16.0.9")))
+
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.9 ") == 300
+    assert router.log.count("changed to") <= 7
+
+
+def test_a_change_back_to_what_is_run_ends_a_refusal(start: Callable[..., Container]) -> None:
+    good = frr_conf(many(3))
+    router = start(frr_conf=good).await_ready()
+    router.swap("nonsense\n")
+    await_that(lambda: not router.ready, 10, router)
+
+    router.swap(good)
+
+    router.await_ready()
+    assert router.status["refused"] is None
+    assert router.status["last_change"] is None
+
+
+def test_an_interface_that_comes_later_ends_a_refusal(node: Node, start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(3)), environment={"QUAGGA_CHECK_SECONDS": "1"}).await_ready()
+    router.swap(frr_conf(many(3), interfaces=["eth0", "eth1", "late0"]))
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+
+    node.ip("link add late0 type veth peer name late1")
+
+    router.await_ready()
+    assert router.status["refused"] is None
+
+
+@pytest.mark.parametrize("moment", [0.02, 0.1, 0.2, 0.3, 0.5, 0.8])
+def test_a_change_that_a_crash_interrupts_is_finished_by_the_next_life(
+    moment: float, node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(1000)
+    text = frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines])
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.swap(text)
+        time.sleep(moment)
+        router.kill()
+        successor = start(frr_conf=text).await_ready(30)
+
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000
+    assert node.routes(202) == []
+    assert successor.stop()[0] == 0
+
+
+@pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
+@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6])
+def test_a_daemon_that_dies_in_the_middle_is_mended_and_the_change_finished(
+    daemon: str, moment: float, node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(1000)
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.swap(frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines]))
+        time.sleep(moment)
+        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        await_that(lambda: "changed to" in router.log, 40, router)
+        await_that(lambda: node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000, 20, router)
+    print(f"{daemon} after {moment} s: absent {poller.absent:.3f} s")
+
+    assert poller.absent < 1 if daemon == "staticd" else poller.absences == []
+    await_that(lambda: router.ready, 20, router)
+    assert router.status["repairs"]["daemons"] == 1
+    assert node.routes(202) == []
+
+
+def test_forwarding_and_interfaces_are_changed_too(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    router = start(frr_conf=frr_conf(many(3), ["eth0"], ipv6=False)).await_ready()
+    described = frr_conf(many(3), ["eth0", "eth1"]).replace(
+        "interface eth1\n", "interface eth1\n description to the server\n"
+    )
+
+    router.apply(described)
+    assert node.forwards(6)
+    assert node.forwards(6, "eth1")
+    assert router.ready
+    assert " description to the server" in router.run("vtysh", "-c", "show running-config").stdout
+
+    router.apply(frr_conf(many(3), ["eth0"], ipv6=False))
+    assert not node.forwards(6)
+    assert "description" not in router.run("vtysh", "-c", "show running-config").stdout
+
+    assert router.stop()[0] == 0
+    assert node.everything() == before
+
+
+def test_forwarding_that_cannot_be_changed_is_refused_before_anything_is(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    node.forward(4, "all", True)
+    router = start(frr_conf=frr_conf(many(3), ipv6=False), read_only_sysctls=True).await_ready()
+
+    router.swap(frr_conf(many(5)))
+
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+    assert "run on the node: sysctl -w net.ipv6.conf.all.forwarding=1" in router.status["refused"]["reason"]
+    assert len(node.routes(196)) == 3

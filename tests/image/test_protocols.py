@@ -1,0 +1,191 @@
+"""Routing protocols that the file asks for: their daemons come, are changed, die, are mended and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.image.configurations import frr_conf, many, prefixes
+from tests.image.container import Container, Neighbour, Node, Poller, await_that
+
+STATIC = many(300, "172.16.0.7")
+POLICY = """\
+ip prefix-list OURS seq 5 permit 10.0.0.0/8 le 24
+ip prefix-list OURS seq 10 permit 192.0.2.0/24
+!
+route-map OURS permit 10
+ match ip address prefix-list OURS
+ set metric 10
+exit
+!
+"""
+BGP = """\
+router bgp 65000
+ no bgp ebgp-requires-policy
+ neighbor 172.16.0.1 remote-as 65001
+ neighbor 172.16.0.1 timers 1 3
+ neighbor 172.16.0.1 timers connect 1
+ !
+ address-family ipv4 unicast
+  redistribute static route-map OURS
+  neighbor 172.16.0.1 route-map OURS out
+ exit-address-family
+exit
+!
+"""
+OSPF = """\
+router ospf
+ ospf router-id 1.1.1.1
+ redistribute static metric 20
+exit
+!
+"""
+RIP = """\
+router rip
+ network eth1
+ redistribute static
+exit
+!
+"""
+ALL = POLICY + BGP + OSPF + RIP
+# A neighbour accepts connections, which our own bgpd does not.
+PEER = """
+mkdir -p /run/frr && chown frr:frr /run/frr && cd /usr/lib/frr
+./zebra -d -A 127.0.0.1; ./mgmtd -d -A 127.0.0.1; ./bgpd -d -A 127.0.0.1
+printf '%s\n' 'router bgp 65001' ' no bgp ebgp-requires-policy' ' no bgp network import-check' \
+    ' neighbor 172.16.0.254 remote-as 65000' ' neighbor 172.16.0.254 timers connect 1' \
+    ' address-family ipv4 unicast' '  network 10.50.0.0/24' > /tmp/bgp.conf
+vtysh -d bgpd -f /tmp/bgp.conf
+exec sleep 600
+"""
+
+
+def speaking(raw: str, routes: list[str] = STATIC, interface: str = "") -> str:
+    """The file with lines of its author's own."""
+    text = frr_conf(routes).replace("interface eth1\n", f"interface eth1\n{interface}")
+    return text.removesuffix("end\n") + raw + "end\n"
+
+
+def running(router: Container) -> str:
+    """What the daemons have."""
+    return router.run("vtysh", "-c", "show running-config").stdout
+
+
+@pytest.fixture
+def neighbour(node: Node, start: Callable[..., Container]) -> Neighbour:
+    """A BGP speaker behind eth1 that has a network of its own."""
+    made = node.neighbour("peer1", "172.16.0.1/24")
+    peer = start(on=made, command=["sh", "-c", PEER])
+    await_that(lambda: bool(peer.pids("sleep")), 20, peer)
+    return made
+
+
+def test_daemons_come_and_go_with_the_file(node: Node, start: Callable[..., Container]) -> None:
+    before = node.everything()
+    router = start(frr_conf=frr_conf(STATIC)).await_ready()
+    core = [router.pids(name) for name in ("zebra", "mgmtd", "staticd")]
+
+    with Poller(node, prefixes(STATIC)) as poller:
+        router.apply(speaking(ALL, interface=" ip ospf cost 10\n"))
+        assert [len(router.pids(name)) for name in ("bgpd", "ospfd", "ripd")] == [1, 1, 1]
+        assert set(router.ask("report")[1]["protocols"]) == {"bgp", "ospf", "rip"}
+        text = running(router)
+        for line in [*ALL.splitlines(), " ip ospf cost 10"]:
+            assert line in text
+
+        router.apply(speaking(BGP + POLICY))
+        assert not router.pids("ospfd")
+        assert not router.pids("ripd")
+        assert "ospf" not in running(router)
+
+        router.apply(frr_conf(STATIC))
+        assert not router.pids("bgpd")
+        assert "bgp" not in running(router)
+
+    assert poller.absences == []
+    assert [router.pids(name) for name in ("zebra", "mgmtd", "staticd")] == core
+    assert set(router.status["daemons"]) == {"zebra", "mgmtd", "staticd"}
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+CHANGES = [
+    pytest.param("remote-as 65001", "remote-as 65009", id="a neighbour's AS"),
+    pytest.param(" neighbor 172.16.0.1 timers 1 3\n", " neighbor 172.16.0.1 timers 3 9\n", id="timers"),
+    pytest.param(" set metric 10\n", " set metric 20\n", id="route-map"),
+    pytest.param("10.0.0.0/8 le 24", "10.0.0.0/8 le 28", id="prefix-list"),
+    pytest.param("ip prefix-list OURS seq 10 permit 192.0.2.0/24\n", "", id="less of it"),
+    pytest.param(" redistribute static metric 20\n", "", id="redistribute"),
+    pytest.param(" ip ospf cost 10\n", " ip ospf cost 20\n", id="cost"),
+    pytest.param(" ip ospf cost 10\n", "", id="no cost"),
+    pytest.param(OSPF, "", id="no OSPF"),
+    pytest.param(" network eth1\n", " network eth0\n", id="RIP"),
+    pytest.param("  redistribute static route-map OURS\n", "  redistribute static\n", id="address family"),
+    pytest.param(" neighbor 172.16.0.1 ", " neighbor 172.16.0.2 ", id="another neighbour"),
+]
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+@pytest.mark.parametrize(("old", "new"), CHANGES)
+def test_a_changed_line_leads_to_what_a_start_would(
+    old: str, new: str, back: bool, node: Node, start: Callable[..., Container]
+) -> None:
+    first = speaking(ALL, STATIC[:3], " ip ospf cost 10\n")
+    second = first.replace(old, new)
+    if back:
+        first, second = second, first
+    router = start(frr_conf=first).await_ready()
+
+    router.apply(second)
+    changed = running(router)
+    assert router.stop()[0] == 0
+    anew = running(start(frr_conf=second).await_ready())
+
+    assert sorted(changed.splitlines()) == sorted(anew.splitlines())
+
+
+@pytest.mark.parametrize("daemon", ["bgpd", "ospfd", "ripd"])
+def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
+    daemon: str, node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=speaking(ALL)).await_ready()
+    before = running(router)
+    others = [router.pids(name) for name in ("zebra", "mgmtd", "staticd")]
+
+    with Poller(node, prefixes(STATIC)) as poller:
+        killed = time.monotonic()
+        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        await_that(lambda: "was brought back" in str(router.status["reason"]), 10, router)
+        took = time.monotonic() - killed
+        await_that(lambda: sorted(running(router).splitlines()) == sorted(before.splitlines()), 5, router)
+        router.await_ready()
+    print(f"{daemon} back after {took:.2f} s")
+
+    assert took < 5
+    assert poller.absences == []
+    assert [router.pids(name) for name in ("zebra", "mgmtd", "staticd")] == others
+    assert router.status["daemons"][daemon]["restarts"] == 1
+    assert router.status["repairs"] == {"daemons": 1, "routes": 0}
+
+
+@pytest.mark.parametrize("daemon", ["staticd", "ospfd", "mgmtd"])
+def test_what_a_neighbour_taught_stays_while_others_are_mended(
+    daemon: str, neighbour: Neighbour, node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=speaking(ALL)).await_ready()
+    await_that(lambda: node.routes(186) == ["10.50.0.0/24"], 20, router)
+    assert router.ask("report")[1]["protocols"]["bgp"] == {"routes": 1}
+
+    with Poller(node, ["10.50.0.0/24"]) as poller:
+        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        await_that(lambda: "was brought back" in str(router.status["reason"]), 10, router)
+        router.await_ready()
+        router.apply(speaking(ALL, STATIC[:200]))
+
+    assert poller.absences == []
+    assert router.ready
+    await_that(lambda: len(neighbour.routes(186)) == 200, 10, router)

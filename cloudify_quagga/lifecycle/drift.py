@@ -19,7 +19,9 @@ _GENERATION = "deprecated.daemonset.template.generation"
 _TRIES = 3
 _MOST_LINES = 20
 _LONGEST = 200
-_HIDDEN = "(hidden)"
+HIDDEN = "(hidden)"
+
+Shown = Callable[[str, object, object], tuple[object, object]]
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,22 @@ class Drift:
 
 
 def of(cluster: Cluster, owner: Owner, manifest: Manifest) -> Drift | None:
-    """How the object differs from the manifest; None where it does not. Nothing is changed."""
-    manifest, manager = owner.stamped(manifest), owner.identity.field_manager
+    """How the instance's object differs from the manifest; None where it does not. Nothing is changed."""
+    shown = _shown_of_secret if manifest["kind"] == "Secret" else _shown
+    return compared(cluster, owner.stamped(manifest), owner.identity.field_manager, shown)
+
+
+def compared(cluster: Cluster, manifest: Manifest, manager: str, shown: Shown) -> Drift | None:
+    """How the object differs from what the manager applied; None where it does not. Nothing is changed.
+
+    :param shown: what may be told of a field: its path, what is wanted, and what is found.
+    """
     for _ in range(_TRIES):
         live = cluster.get(Reference.of(manifest))
         if live is None:
             return Drift(missing=True)
         ours = cluster.apply(manifest, manager, dry_run=True, force=True)
-        differences = tuple(_differences(_told(ours), _told(live), manifest["kind"] == "Secret"))
+        differences = tuple(_differences(_told(ours), _told(live), shown))
         if not differences:
             return None
         found = _drift(live, ours, manager, differences)
@@ -122,20 +132,18 @@ def _told(manifest: Manifest) -> Manifest:
     return {**{key: one for key, one in manifest.items() if key != "status"}, "metadata": metadata}
 
 
-def _differences(wanted: object, found: object, hidden: bool, path: str = "") -> Iterator[Difference]:
+def _differences(wanted: object, found: object, shown: Shown, path: str = "") -> Iterator[Difference]:
     if wanted == found:
         return
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         for key in sorted({*wanted, *found}):
             step = f"{path}.{key}" if path else str(key)
-            yield from _differences(wanted.get(key), found.get(key), hidden, step)
+            yield from _differences(wanted.get(key), found.get(key), shown, step)
     elif (names := _names(wanted)) is not None and (others := _names(found)) is not None:
         for name in sorted({*names, *others}):
-            yield from _differences(names.get(name), others.get(name), hidden, f"{path}[{name}]")
-    elif hidden and path.startswith("data"):
-        yield Difference(path, _HIDDEN, _HIDDEN)
+            yield from _differences(names.get(name), others.get(name), shown, f"{path}[{name}]")
     else:
-        yield Difference(path, *_shown(wanted, found))
+        yield Difference(path, *shown(path, wanted, found))
 
 
 def _names(value: object) -> dict[str, Any] | None:
@@ -147,7 +155,11 @@ def _names(value: object) -> dict[str, Any] | None:
     return None
 
 
-def _shown(wanted: object, found: object) -> tuple[object, object]:
+def _shown_of_secret(path: str, wanted: object, found: object) -> tuple[object, object]:
+    return (HIDDEN, HIDDEN) if path.startswith("data") else _shown(path, wanted, found)
+
+
+def _shown(_: str, wanted: object, found: object) -> tuple[object, object]:
     """Both, or of long texts the lines that only one of them has."""
     if isinstance(wanted, str) and isinstance(found, str) and "\n" in f"{wanted}{found}":
         return _only(wanted, found), _only(found, wanted)

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
-from cloudify_quagga.errors import Refused
+from cloudify_quagga.errors import Conflict, PermanentError, Refused
 from cloudify_quagga.lifecycle import awaiting, holding, settled
-from cloudify_quagga.lifecycle.differences import differences, disowning, overwritten, shown
+from cloudify_quagga.lifecycle.drift import HIDDEN, Drift, compared
 from cloudify_quagga.lifecycle.holding import Hold, Maker
 from cloudify_quagga.lifecycle.microservice import Record, Say, digest
 from cloudify_quagga.lifecycle.ownership import Owner
 
 # A runtime property must be bounded, and a microservice is not.
 _MOST_OBJECTS = 50
+_MOST_FIELDS = 50
 _LONGEST = 300
 # These never begin again by themselves.
 _ONCE = ("Pod", "Job")
@@ -48,21 +49,37 @@ def drift(
     }
     changed: dict[str, Any] = {}
     if access != record.access:
-        changed["client_config"] = {"applied": dict(record.access), "now": dict(access)}
+        changed["client_config"] = {"recorded": dict(record.access), "given": dict(access)}
     if digest(manifests) != record.hash:
         changed["manifests"] = _changed(manifests, record)
     return {**found, "properties": changed} if changed else found
 
 
-def disown_edits(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], say: Say) -> None:
-    """Have fields of the manifests that somebody wrote over be nobody's, so that they can be applied again.
+def edited(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest]) -> list[tuple[Manifest, Drift]]:
+    """Those of the manifests' objects that somebody has written over by hand.
 
-    What server-side apply declares to be another's stays so: whoever applies is told of the conflict.
+    What another applies would be applied again: nobody wins that, so it is a Conflict that names it.
     """
+    made = []
     for manifest in manifests:
-        found = holding.get(cluster, Reference.of(manifest))
-        if found is not None and not _estranged(owner, found):
-            _disown(cluster, owner, manifest, found, say)
+        found = _compared(cluster, owner, manifest)
+        if found and found.masters:
+            masters = ", ".join(found.masters)
+            raise Conflict(
+                f"{Reference.of(manifest)}: {_fields(found)} applied by {masters} too, which would do so again; "
+                "have it leave them to this microservice, or leave them out of the manifest"
+            )
+        if found and found.hands:
+            made.append((manifest, found))
+    return made
+
+
+def put_back(cluster: Cluster, owner: Owner, edits: Sequence[tuple[Manifest, Drift]], say: Say) -> None:
+    """Take the fields back from the hands that wrote over them, and leave everything else as it is."""
+    for manifest, found in edits:
+        hands = ", ".join(found.hands)
+        say(f"{Reference.of(manifest)}: {_fields(found)} taken back from {hands}")
+        cluster.apply(holding.marked(owner, manifest), holding.manager(owner), force=True)
 
 
 def remove_ended(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], say: Say) -> None:
@@ -102,23 +119,54 @@ def picture(cluster: Cluster, owner: Owner, record: Record) -> dict[str, Any]:
 def _changed(manifests: Sequence[Manifest], record: Record) -> dict[str, Any]:
     wanted = [Reference.of(one) for one in manifests]
     return {
-        "applied": record.hash,
-        "now": digest(manifests),
+        "recorded": record.hash,
+        "given": digest(manifests),
         "added": [str(one) for one in wanted if one not in record.objects],
         "dropped": [str(one) for one in record.objects if one not in wanted],
     }
 
 
 def _drift(cluster: Cluster, owner: Owner, manifest: Manifest, record: Record) -> dict[str, Any]:
-    found = holding.get(cluster, Reference.of(manifest))
-    why = _estranged(owner, found)
-    if found is None or why:
-        return {"object": {"applied": "there", "live": why}}
-    wanted = holding.marked(owner, manifest)
-    changed = differences(cluster, wanted, found, holding.manager(owner))
-    if Hold(owner.identity.instance, record.hash) in Hold.of(found):
+    there = holding.get(cluster, Reference.of(manifest))
+    why = _estranged(owner, there)
+    if there is None or why:
+        return {"object": {"wanted": "there", "found": why}}
+    try:
+        found = _compared(cluster, owner, manifest)
+    except PermanentError as error:
+        return {"object": {"wanted": "as its manifest says", "found": f"cannot be made so: {error}"}}
+    changed = _bounded(found.to_json()) if found else {}
+    if Hold(owner.identity.instance, record.hash) in Hold.of(there):
         return changed
-    return {**changed, "hold": {"applied": owner.identity.instance, "live": None}}
+    return {**changed, "hold": {"wanted": owner.identity.instance, "found": None}}
+
+
+def _compared(cluster: Cluster, owner: Owner, manifest: Manifest) -> Drift | None:
+    """How an object that is ours differs from its manifest; of another one nothing is said."""
+    there = holding.get(cluster, Reference.of(manifest))
+    if there is None or _estranged(owner, there):
+        return None
+    return compared(cluster, holding.marked(owner, manifest), holding.manager(owner), _without_texts)
+
+
+def _without_texts(_: str, wanted: object, found: object) -> tuple[object, object]:
+    """Whether a text of a manifest came from a secret is not known here."""
+    return _shown(wanted), _shown(found)
+
+
+def _shown(value: object) -> object:
+    return value if value is None or isinstance(value, (bool, int, float)) else HIDDEN
+
+
+def _fields(found: Drift) -> str:
+    names = [one.path for one in found.differences[:_MOST_FIELDS]]
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _bounded(fields: dict[str, Any]) -> dict[str, Any]:
+    if len(fields) <= _MOST_FIELDS:
+        return fields
+    return {**dict(list(fields.items())[:_MOST_FIELDS]), "not_shown": len(fields) - _MOST_FIELDS}
 
 
 def _estranged(owner: Owner, found: Manifest | None) -> str | None:
@@ -130,17 +178,6 @@ def _estranged(owner: Owner, found: Manifest | None) -> str | None:
     if found["metadata"].get("deletionTimestamp"):
         return "is being deleted"
     return None
-
-
-def _disown(cluster: Cluster, owner: Owner, manifest: Manifest, found: Manifest, say: Say) -> None:
-    taken = overwritten(holding.marked(owner, manifest), found, holding.manager(owner))
-    by_hand = [one for one in taken if not one.declared]
-    if not by_hand:
-        return
-    reference = Reference.of(found)
-    cluster.patch(reference, disowning(found, by_hand))
-    fields = ", ".join(f"{shown(one)} (by {one.manager})" for one in by_hand)
-    say(f"{reference}: what was written over becomes what the manifest says again: {fields}")
 
 
 def _picture(owner: Owner, reference: Reference, found: Manifest | None) -> dict[str, Any]:

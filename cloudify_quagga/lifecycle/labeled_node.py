@@ -103,15 +103,15 @@ def property_drift(
     """
     changed: Difference = {}
     if not is_same(record, wanted, node):
-        changed["node"] = _differs(record.wanted.node, wanted.node)
+        changed["node"] = _asked(record.wanted.node, wanted.node)
     if wanted.labels != record.wanted.labels:
-        changed["labels"] = _differs(record.wanted.labels.to_json(), wanted.labels.to_json())
+        changed["labels"] = _asked(record.wanted.labels.to_json(), wanted.labels.to_json())
     if access != record.access:
-        changed["client_config"] = _differs(dict(record.access), dict(access))
+        changed["client_config"] = _asked(dict(record.access), dict(access))
     keeper = account.host if account else None
     # An account is told of by the node's address, which a node that is gone does not have.
     if node is not None and keeper != record.kept_at:
-        changed["ssh"] = _differs(record.kept_at, keeper)
+        changed["ssh"] = _asked(record.kept_at, keeper)
     return {"properties": changed} if changed else {}
 
 
@@ -176,18 +176,22 @@ def _told(record: Record, what: str, difference: Difference) -> str:
     if what == "annotation":
         return "the annotation is gone that says whose the labels are"
     if what == "kubelet":
-        return f"its kubelet's file on {record.kept_at} does not say what it should: {difference['live']}"
+        return f"its kubelet's file on {record.kept_at} does not say what it should: {difference['found']}"
     owners = ", ".join(difference["owners"]) or "nobody on record"
-    recorded, live = (_shown(difference[key]) for key in ("recorded", "live"))
-    return f"{what} should be {recorded} and ours, and is {live}, held by {owners}"
+    wanted, found = (_shown(difference[key]) for key in ("wanted", "found"))
+    return f"{what} should be {wanted} and ours, and is {found}, held by {owners}"
 
 
 def _shown(value: str | None) -> str:
     return "absent" if value is None else repr(value)
 
 
-def _differs(recorded: object, live: object) -> Difference:
-    return {"recorded": recorded, "live": live}
+def _differs(wanted: object, found: object) -> Difference:
+    return {"wanted": wanted, "found": found}
+
+
+def _asked(recorded: object, given: object) -> Difference:
+    return {"recorded": recorded, "given": given}
 
 
 def _uid(node: Manifest) -> str:

@@ -55,8 +55,18 @@ class Record:
         }
 
 
-def check(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], namespace: str, say: Say) -> None:
-    """Refuse what would fail, or would take something from somebody, while nothing has been changed yet."""
+def check(
+    cluster: Cluster,
+    owner: Owner,
+    manifests: Sequence[Manifest],
+    namespace: str,
+    say: Say,
+    over_edits: bool = False,
+) -> None:
+    """Refuse what would fail, or would take something from somebody, while nothing has been changed yet.
+
+    :param over_edits: what was written over by hand will have been put back by then.
+    """
     # Also where there is nothing to judge yet: the cluster has to answer, and to know us.
     cluster.version()
     wanted = placed(cluster, manifests, namespace)
@@ -66,7 +76,7 @@ def check(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], namespa
         found = holding.get(cluster, Reference.of(manifest))
         if found is not None:
             holding.check_ours(owner, found)
-        _rehearse(cluster, owner, manifest, missing, say)
+        _rehearse(cluster, owner, manifest, missing, say, over_edits)
         if found is None:
             missing.append(str(Reference.of(manifest)))
 
@@ -214,14 +224,16 @@ def _is_known(cluster: Cluster, api_version: str, kind: str) -> bool:
     return True
 
 
-def _rehearse(cluster: Cluster, owner: Owner, manifest: Manifest, missing: Sequence[str], say: Say) -> None:
+def _rehearse(
+    cluster: Cluster, owner: Owner, manifest: Manifest, missing: Sequence[str], say: Say, over_edits: bool
+) -> None:
     """Have the API server and its admission rules judge the object, as far as they can already.
 
     What it stands on may be among the others, and not be there yet: a namespace, a service account, a kind.
     """
     reference = Reference.of(manifest)
     try:
-        cluster.apply(holding.marked(owner, manifest), holding.manager(owner), dry_run=True)
+        cluster.apply(holding.marked(owner, manifest), holding.manager(owner), dry_run=True, force=over_edits)
     except UnknownKind as error:
         say(f"{reference} can be judged only when its kind is known: {error}")
     except (Absent, NotPermitted) as error:

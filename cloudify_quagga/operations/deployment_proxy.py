@@ -12,7 +12,7 @@ from cloudify_quagga import proxy
 from cloudify_quagga.errors import Failed, PermanentError, Refused
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import judging, mapped
+from cloudify_quagga.operations.door import comparing, judging, mapped
 
 # What is remembered: of which deployment, what of it, and since when it is waited for.
 RECORD = "deployment_proxy"
@@ -69,7 +69,7 @@ def check_status(ctx: Context, **_: object) -> None:
         raise Failed(f"the runtime properties lack what was inherited: {', '.join(sorted(lost))}")
 
 
-@mapped
+@comparing
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
     """What the deployment says otherwise by now; nothing if all is as it was inherited."""
     try:

@@ -50,3 +50,20 @@ def judging(function: Operation) -> Operation:
 
     resumable: Operation = operation(entered, resumable=True)
     return resumable
+
+
+def comparing(function: Operation) -> Operation:
+    """A drift check as Cloudify calls it: what cannot be compared is a difference too.
+
+    An error would have Cloudify's update install the node anew.
+    """
+
+    @functools.wraps(function)
+    def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
+        try:
+            return function(ctx, **inputs)
+        except QuaggaError as error:
+            return {"comparison": {"wanted": "possible", "found": str(error)}}
+
+    resumable: Operation = operation(entered, resumable=True)
+    return resumable

@@ -19,7 +19,7 @@ from cloudify_quagga.model import LabeledNode
 from cloudify_quagga.model.ssh import Ssh
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import judging, mapped
+from cloudify_quagga.operations.door import comparing, judging, mapped
 
 RECORD = "labeled_node"
 START = "cloudify.interfaces.lifecycle.start"
@@ -63,7 +63,7 @@ def check_status(ctx: Context, **_: object) -> None:
         raise Failed(f"node {record.node}: {'; '.join(ailments)}")
 
 
-@mapped
+@comparing
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
     """What is not as it was left, and which properties ask for something else by now; else nothing."""
     record = _recorded(ctx)

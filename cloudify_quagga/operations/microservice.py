@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudify_quagga import manifests
-from cloudify_quagga.cluster import Cluster, Manifest, UnknownKind
+from cloudify_quagga.cluster import Cluster, Manifest
 from cloudify_quagga.errors import Failed, Refused
 from cloudify_quagga.lifecycle import inspection
 from cloudify_quagga.lifecycle import microservice as life
@@ -14,7 +14,7 @@ from cloudify_quagga.lifecycle.ownership import Forgotten
 from cloudify_quagga.model.microservice import Microservice
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import judging, mapped
+from cloudify_quagga.operations.door import comparing, judging, mapped
 from cloudify_quagga.operations.substitutions import Substitutions
 from cloudify_quagga.overrides import NotFound
 
@@ -61,36 +61,39 @@ def check_status(ctx: Context, **_: object) -> None:
         raise Failed("; ".join(ailments))
 
 
-@mapped
+@comparing
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
     """What is not as it was applied, and whether the properties ask for something else; else nothing."""
     record, access = _applied(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        try:
-            placed = _placed(ctx, cluster)[1]
-        except (Refused, UnknownKind) as error:
-            # Told, not raised: whoever updates is told the same again, and nothing is changed.
-            return {"properties": {"refused": str(error)}}
+        placed = _placed(ctx, cluster)[1]
         return inspection.drift(cluster, context.owner(ctx), placed, access, record)
 
 
 @mapped
 def heal(ctx: Context, **_: object) -> None:
     """Apply again what is not as it was applied, and wait until it runs."""
-    _applied(ctx)
+    owner, record = context.owner(ctx), _applied(ctx)
     with context.connection(ctx) as cluster:
         objects, placed = _placed(ctx, cluster)
-        _make_way(ctx, cluster, placed)
+        inspection.check_same_cluster(cluster, owner, record, context.access(ctx).to_json())
+        edits = inspection.edited(cluster, owner, placed)
+        inspection.put_back(cluster, owner, edits, ctx.logger.info)
+        inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
         _start(ctx, cluster, objects, placed)
 
 
 @mapped
 def update(ctx: Context, **_: object) -> None:
     """Apply what the properties ask for by now, wait until it runs, and remove what they have dropped."""
+    owner, record = context.owner(ctx), _applied(ctx)
     with context.connection(ctx) as cluster:
         objects, placed = _placed(ctx, cluster)
-        _make_way(ctx, cluster, placed)
-        life.check(cluster, context.owner(ctx), objects, _wanted(ctx).namespace, ctx.logger.info)
+        inspection.check_same_cluster(cluster, owner, record, context.access(ctx).to_json())
+        edits = inspection.edited(cluster, owner, placed)
+        life.check(cluster, owner, objects, _wanted(ctx).namespace, ctx.logger.info, over_edits=True)
+        inspection.put_back(cluster, owner, edits, ctx.logger.info)
+        inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
         _start(ctx, cluster, objects, placed)
 
 
@@ -115,15 +118,6 @@ def delete(ctx: Context, **_: object) -> None:
     """Take out what may still be there, and forget it."""
     _remove(ctx)
     context.clear(ctx)
-
-
-def _make_way(ctx: Context, cluster: Cluster, placed: list[Manifest]) -> None:
-    """Where a plain apply would not do any more."""
-    owner, earlier = context.owner(ctx), _recorded(ctx)
-    if earlier:
-        inspection.check_same_cluster(cluster, owner, earlier, context.access(ctx).to_json())
-    inspection.disown_edits(cluster, owner, placed, ctx.logger.info)
-    inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
 
 
 def _start(ctx: Context, cluster: Cluster, objects: list[Manifest], placed: list[Manifest]) -> None:

@@ -86,7 +86,7 @@ def test_an_object_that_is_gone_is_told_and_comes_back(
 ) -> None:
     core.delete_namespaced_config_map("settings", namespace)
     what = f"ConfigMap settings in namespace {namespace}"
-    assert drift(micro, "micro") == {what: {"object": {"applied": "there", "live": "is gone"}}}
+    assert drift(micro, "micro") == {what: {"object": {"wanted": "there", "found": "is gone"}}}
     assert ailment(micro, "micro") == f"{what} is gone"
     assert [one["lacks"] for one in pull(micro, "micro")["objects"]] == [None, "is gone", None]
     heal(micro, "micro")
@@ -111,19 +111,22 @@ def test_what_was_edited_by_hand_is_told_with_who_did_it_and_comes_back(
     core.patch_namespaced_secret("password", namespace, {"data": {"word": "b3Blbg=="}}, field_manager="me")
     found = drift(micro, "micro")
     assert found[f"ConfigMap settings in namespace {namespace}"] == {
-        "data.colour": {"applied": "(not shown)", "live": "(not shown)", "by": "kubectl-edit"}
+        "data.colour": {"wanted": "(hidden)", "found": "(hidden)"},
+        "changed_by": ["kubectl-edit"],
     }
     assert found[f"Deployment web in namespace {namespace}"] == {
-        "spec.replicas": {"applied": 0, "live": 1, "by": "me"}
+        "spec.replicas": {"wanted": 0, "found": 1},
+        "changed_by": ["me"],
     }
     assert found[f"Secret password in namespace {namespace}"] == {
-        "data.word": {"applied": "(not shown)", "live": "(not shown)", "by": "me"}
+        "data.word": {"wanted": "(hidden)", "found": "(hidden)"},
+        "changed_by": ["me"],
     }
     told = json.dumps(instance(micro, "micro"))
     assert not {"sesame", "c2VzYW1l", "b3Blbg==", "teal", "magenta"} & set(told.split('"'))
     # By an operation: hand-made changes alone do not make it ill.
     said = operate(micro, "micro", "heal")
-    assert "data.colour (by kubectl-edit)" in said
+    assert "data.colour is taken back from kubectl-edit" in said
     assert drift(micro, "micro") == {}
     settings, web = get("v1", "ConfigMap", "settings"), get("apps/v1", "Deployment", "web")
     assert settings is not None
@@ -141,7 +144,7 @@ def test_what_was_taken_out_of_an_object_comes_back(
     removal = [{"op": "remove", "path": "/data/colour"}]
     core.patch_namespaced_config_map("settings", namespace, removal)
     assert drift(micro, "micro") == {
-        f"ConfigMap settings in namespace {namespace}": {"data": {"applied": "(not shown)", "live": None}}
+        f"ConfigMap settings in namespace {namespace}": {"data": {"wanted": "(hidden)", "found": None}}
     }
     operate(micro, "micro", "heal")
     assert (get("v1", "ConfigMap", "settings") or {})["data"] == {"colour": "magenta"}
@@ -160,10 +163,9 @@ def test_what_another_declares_to_be_theirs_is_never_forced(
         "settings", namespace, theirs, field_manager="the-neighbours", force=True,
         _content_type="application/apply-patch+yaml",
     )  # fmt: skip
-    assert drift(micro, "micro")[f"ConfigMap settings in namespace {namespace}"]["data.colour"]["by"] == (
-        "the-neighbours"
-    )
-    assert 'conflict with "the-neighbours"' in operate(micro, "micro", "heal", check=False)
+    found = drift(micro, "micro")[f"ConfigMap settings in namespace {namespace}"]
+    assert found["changed_by"] == ["the-neighbours"]
+    assert "data.colour is applied by the-neighbours too" in operate(micro, "micro", "heal", check=False)
     assert (get("v1", "ConfigMap", "settings") or {})["data"] == {"colour": "teal"}
 
 

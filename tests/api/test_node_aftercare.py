@@ -56,7 +56,7 @@ def test_a_label_that_was_taken_away_is_told_and_comes_back(
 ) -> None:
     core.patch_node(node.name, {"metadata": {"labels": {"role": None}}})
     assert drift(labelled, "cluster") == {
-        "labels.role": {"recorded": "router", "live": None, "owners": []},
+        "labels.role": {"wanted": "router", "found": None, "owners": []},
     }
     said = ailment(labelled, "cluster")
     assert said == (
@@ -73,7 +73,7 @@ def test_a_label_with_anothers_value_is_told_and_never_forced(
 ) -> None:
     written_by("the-neighbours", core, node, rack="9")
     assert drift(labelled, "cluster") == {
-        "labels.rack": {"recorded": "7", "live": "9", "owners": ["the-neighbours"]},
+        "labels.rack": {"wanted": "7", "found": "9", "owners": ["the-neighbours"]},
     }
     said = heal(labelled, "cluster", check=False)
     assert f"labels.rack: node {node.name} already has rack=9, owned by the-neighbours" in said
@@ -108,7 +108,7 @@ def test_a_node_that_is_gone_and_registers_anew(
     labelled: Cfy, core: client.CoreV1Api, node: FakeNode, ready: Callable[..., None]
 ) -> None:
     core.delete_node(node.name)
-    assert drift(labelled, "cluster") == {"node": {"recorded": node.name, "live": None}}
+    assert drift(labelled, "cluster") == {"node": {"wanted": node.name, "found": None}}
     said = ailment(labelled, "cluster")
     assert said is not None
     assert "has it no more" in said
@@ -131,7 +131,7 @@ def test_an_update_changes_adds_and_removes_labels(
 ) -> None:
     wanted = {"rack": "8", "zone": "blue"}
     change(labelled, "cluster", "router_node", labels=wanted)
-    assert drift(labelled, "cluster") == {"properties": {"labels": {"recorded": LABELS, "live": wanted}}}
+    assert drift(labelled, "cluster") == {"properties": {"labels": {"recorded": LABELS, "given": wanted}}}
     # What is healed is what was installed; the properties are followed by an update.
     core.patch_node(node.name, {"metadata": {"labels": {"role": None}}})
     heal(labelled, "cluster")

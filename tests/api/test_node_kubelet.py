@@ -98,7 +98,7 @@ def test_what_its_file_should_say_is_watched_and_healed(ctx: Any, hosts: Hosts, 
     labeled_node.check_status(ctx)
     hosts.files[node.address] = "KUBELET_EXTRA_ARGS=\n"
     assert labeled_node.check_drift(ctx) == {
-        "kubelet": {"recorded": {"rack": "7", "role": "router"}, "live": {}}
+        "kubelet": {"wanted": {"rack": "7", "role": "router"}, "found": {}}
     }
     with pytest.raises(NonRecoverableError, match=r"its kubelet's file on 192\.0\.2\.11 does not say"):
         labeled_node.check_status(ctx)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudify_quagga.cluster import Manifest, Reference
-from cloudify_quagga.errors import Refused
+from cloudify_quagga.errors import Conflict, Refused
 from cloudify_quagga.lifecycle import awaiting, holding, inspection
 from cloudify_quagga.lifecycle import microservice as life
 from tests.unit.test_microservice_life import SharedCluster, manifest, owner, start
@@ -81,7 +81,7 @@ def test_an_object_on_its_way_out_is_ill_and_drifted(cluster: SharedCluster) -> 
     what = "ConfigMap x in namespace default"
     assert ailments(cluster, record) == [f"{what} is being deleted"]
     assert drift(cluster, record, settings) == {
-        what: {"object": {"applied": "there", "live": "is being deleted"}}
+        what: {"object": {"wanted": "there", "found": "is being deleted"}}
     }
 
 
@@ -97,7 +97,7 @@ def test_a_hold_that_somebody_has_taken_off_is_drift(cluster: SharedCluster) -> 
     # The same manifests, applied otherwise.
     stale = replace(record, hash="another")
     assert drift(cluster, stale, settings)["ConfigMap x in namespace default"] == {
-        "hold": {"applied": "quagga_1", "live": None}
+        "hold": {"wanted": "quagga_1", "found": None}
     }
 
 
@@ -134,3 +134,65 @@ def test_a_secrets_texts_are_applied_where_they_are_kept(cluster: SharedCluster)
     # What the API server will refuse is left for it to refuse.
     broken = {**secret, "stringData": {"word": 7}}
     assert placed(cluster, broken)[0]["stringData"] == {"word": 7}
+
+
+class Written(SharedCluster):
+    """Says who would lose what by a forced apply, as its test wants it."""
+
+    def __init__(self, *owners: dict[str, Any]) -> None:
+        super().__init__()
+        self.owners = list(owners)
+        self.forced: list[str] = []
+
+    def get(self, reference: Reference) -> Manifest | None:
+        found = super().get(reference)
+        if found:
+            found["metadata"]["managedFields"] = self.owners
+            found["data"] = {"colour": "teal", "count": 5}
+        return found
+
+    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False, force: bool = False) -> Manifest:
+        if force and not dry_run:
+            self.forced.append(manager)
+        applied = super().apply(manifest, manager)
+        return applied if not dry_run else {**applied, "data": {"colour": "magenta", "count": 3}}
+
+    def _touch(self, there: Manifest) -> None:
+        there["metadata"]["resourceVersion"] = "1"
+
+
+def colour(manager: str, operation: str) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "fieldsV1": {"f:data": {"f:colour": {}}}}
+
+
+def test_what_hands_wrote_is_taken_back_and_told_without_its_texts() -> None:
+    cluster = Written(colour("kubectl-edit", "Update"))
+    settings = manifest("ConfigMap")
+    record, _ = start(cluster, settings)
+    assert drift(cluster, record, settings)["ConfigMap x in namespace default"] == {
+        "data.colour": {"wanted": "(hidden)", "found": "(hidden)"},
+        "data.count": {"wanted": 3, "found": 5},
+        "changed_by": ["kubectl-edit"],
+    }
+    edits = inspection.edited(cluster, owner(), placed(cluster, settings))  # type: ignore[arg-type]
+    said: list[str] = []
+    inspection.put_back(cluster, owner(), edits, said.append)  # type: ignore[arg-type]
+    assert cluster.forced == [holding.manager(owner())]
+    assert said == [
+        "ConfigMap x in namespace default: data.colour, data.count are taken back from kubectl-edit"
+    ]
+
+
+def test_what_another_applies_is_never_taken() -> None:
+    cluster = Written(colour("kubectl-edit", "Update"), colour("argocd", "Apply"))
+    start(cluster, manifest("ConfigMap"))
+    with pytest.raises(Conflict, match=r"data\.colour, data\.count are applied by argocd too"):
+        inspection.edited(cluster, owner(), placed(cluster, manifest("ConfigMap")))  # type: ignore[arg-type]
+    assert cluster.forced == []
+
+
+def test_of_many_fields_as_many_are_told_as_one_reads() -> None:
+    fields = {f"data.{number}": {"wanted": number, "found": None} for number in range(80)}
+    told = inspection._bounded(fields)
+    assert len(told) == 51
+    assert told["not_shown"] == 30

@@ -53,7 +53,7 @@ def test_as_it_was_left() -> None:
 
 def test_a_label_of_ours_that_is_not_wanted_is_drift() -> None:
     found = life.drift(RECORD, OWNER, node(extra="x"))
-    assert found == {"labels.extra": {"recorded": None, "live": "x", "owners": [US]}}
+    assert found == {"labels.extra": {"wanted": None, "found": "x", "owners": [US]}}
     (said,) = life.ailments(RECORD, found, node(), "https://there")
     assert said == f"labels.extra should be absent and ours, and is 'x', held by {US}"
 
@@ -62,7 +62,7 @@ def test_a_label_that_only_somebody_else_holds_is_drift() -> None:
     there = node()
     there["metadata"]["managedFields"][0]["manager"] = "kubelet"
     assert life.drift(RECORD, OWNER, there) == {
-        "labels.role": {"recorded": "router", "live": "router", "owners": ["kubelet"]}
+        "labels.role": {"wanted": "router", "found": "router", "owners": ["kubelet"]}
     }
 
 
@@ -112,7 +112,7 @@ class TestItsKubeletsFile:
 
     def test_says_nothing_any_more(self, file: dict[str, str]) -> None:
         found = life.kubelet_drift(self.record, ACCOUNT)
-        assert found == {"kubelet": {"recorded": {"role": "router"}, "live": {}}}
+        assert found == {"kubelet": {"wanted": {"role": "router"}, "found": {}}}
         (said,) = life.ailments(self.record, found, node(), "https://there")
         assert said == "its kubelet's file on 10.0.0.11 does not say what it should: {}"
 
@@ -122,7 +122,7 @@ class TestItsKubeletsFile:
 
         monkeypatch.setattr(ssh, "written_node_labels", read)
         found = life.kubelet_drift(self.record, ACCOUNT)
-        assert found["kubelet"]["live"] == "cannot be read: ssh.key_file: not this key"
+        assert found["kubelet"]["found"] == "cannot be read: ssh.key_file: not this key"
 
     def test_is_not_looked_for_where_nothing_was_written(self) -> None:
         assert life.kubelet_drift(RECORD, ACCOUNT) == {}

@@ -62,7 +62,7 @@ class SharedCluster(SmallCluster):
     def kinds(self) -> Iterator[tuple[str, str]]:
         yield from sorted(self._known)
 
-    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
+    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False, force: bool = False) -> Manifest:
         self.is_namespaced(manifest["apiVersion"], manifest["kind"])
         self.admits(manifest)
         reference = Reference.of(manifest)

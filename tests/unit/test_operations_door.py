@@ -22,7 +22,7 @@ from cloudify_quagga.errors import (
 )
 from cloudify_quagga.lifecycle.ownership import Forgotten
 from cloudify_quagga.operations import context, forgotten
-from cloudify_quagga.operations.door import judging, mapped
+from cloudify_quagga.operations.door import comparing, judging, mapped
 
 
 def raised(error: Exception) -> Exception:
@@ -69,6 +69,16 @@ def test_a_status_check_is_bad_at_once_whatever_is_wrong(error: Exception) -> No
         check_status(ctx=None)
     assert type(said.value) is NonRecoverableError
     assert str(said.value) == str(error)
+
+
+@pytest.mark.parametrize("error", [Failed("..."), Unavailable("...", 5), Waiting("...")])
+def test_what_cannot_be_compared_is_a_difference(error: Exception) -> None:
+    @comparing
+    def check_drift(ctx: object, **_: object) -> dict[str, Any]:
+        raise error
+
+    assert check_drift.resumable is True  # type: ignore[attr-defined]
+    assert check_drift(ctx=None) == {"comparison": {"wanted": "possible", "found": "..."}}
 
 
 def test_the_time_to_come_back_is_handed_on() -> None:

@@ -66,8 +66,8 @@ def edited(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest]) -> lis
         if found and found.masters:
             masters = ", ".join(found.masters)
             raise Conflict(
-                f"{Reference.of(manifest)}: {_fields(found)} applied by {masters} too, which would do so again; "
-                "have it leave them to this microservice, or leave them out of the manifest"
+                f"{Reference.of(manifest)}: {_fields(found)} applied by {masters} too, which would do so "
+                "again; have it leave them to this microservice, or leave them out of the manifest"
             )
         if found and found.hands:
             made.append((manifest, found))

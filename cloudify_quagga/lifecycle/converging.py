@@ -95,10 +95,12 @@ class Convergence:
             self.journal.say(f"this needs new pods, one after the other in place of {places}")
         if record.wanted.kind == "DaemonSet":
             return self._run_on_every_node(record, workload, going)
-        uids = {_uid(pod) for pod in going}
         if record.wanted.kind == "Deployment":
+            uids = {_uid(pod) for pod in going}
             return self._sent(record, lambda: self._apply_and_dismiss(workload, record, going), uids)
-        if going:
+        # What is applied to a pod that is on its way out goes with it.
+        uids = {_uid(pod) for pod in found if pod in going or pods.is_leaving(pod)}
+        if uids:
             record = self._sent(record, lambda: self.cluster.delete(record.workload), uids)
         self.put(workload)
         return record

@@ -407,6 +407,14 @@ class TestHealing:
         lived.heal()
         assert lived.cluster.get(reference) is not None
 
+    def test_a_pod_that_is_on_its_way_out_is_waited_for(self) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind="Pod"))
+        before = lived.pods()
+        lived.cluster.delete(lived.record.workload)
+        lived.heal()
+        assert len(lived.pods()) == 1
+        assert lived.pods() != before
+
     def test_what_a_hand_edited_is_taken_back(self, lived: Life) -> None:
         reference = lived.record.objects[0]
         lived.cluster.edit(reference, "data/frr.conf", "ip route 0.0.0.0/0 1.1.1.1\n", by="kubectl-edit")

@@ -97,6 +97,14 @@ def _version(manifest: Manifest) -> object:
     return manifest["metadata"].get("resourceVersion")
 
 
+def put(cluster: Cluster, owner: Owner, manifest: Manifest, dry_run: bool = False) -> Manifest:
+    """Apply an object of ours; whoever changed a field of it is a Conflict."""
+    try:
+        return cluster.apply(owner.stamped(manifest), owner.identity.field_manager, dry_run)
+    except Conflict as error:
+        raise Conflict(f"{error}; the operation `heal` takes back what was edited by hand") from error
+
+
 def put_back(cluster: Cluster, owner: Owner, manifest: Manifest, say: Callable[[str], None]) -> Manifest:
     """Apply it, and take back the fields of ours that were changed by hand.
 

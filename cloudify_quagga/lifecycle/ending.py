@@ -50,7 +50,7 @@ def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None])
         for workload in filter(_runs, its):
             stop(cluster, identity, _reconstructed(workload), Journal(lambda _: None, say))
             removed.append(Reference.of(workload))
-        secrets = [reference for workload in filter(_runs, its) for reference in _mounted_secrets(workload)]
+        secrets = [one for workload in filter(_runs, its) for one in _mounted_secrets(workload, identity)]
         removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)])
     return removed
 
@@ -236,12 +236,11 @@ def _delete_leases(cluster: Cluster, identity: Identity, references: Iterable[Re
             cluster.delete(lease.reference(identity, namespace))
 
 
-def _mounted_secrets(workload: Manifest) -> Iterator[Reference]:
+def _mounted_secrets(workload: Manifest, identity: Identity) -> Iterator[Reference]:
     """The configuration of a router of which there is no record; not everybody may look for Secrets."""
     for volume in _pod_spec(workload).get("volumes") or []:
-        if "secret" in volume:
-            name = volume["secret"]["secretName"]
-            yield Reference("v1", "Secret", name, workload["metadata"]["namespace"])
+        if (volume.get("secret") or {}).get("secretName") == identity.object_name:
+            yield Reference("v1", "Secret", identity.object_name, workload["metadata"]["namespace"])
 
 
 def _pod_spec(workload: Manifest) -> Manifest:

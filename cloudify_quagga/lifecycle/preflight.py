@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict, NotPermitted, Refused
-from cloudify_quagga.lifecycle import labels, lease, nodes, pods
+from cloudify_quagga.lifecycle import drift, labels, lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
 from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
@@ -39,7 +39,7 @@ def check_change(cluster: Cluster, owner: Owner, before: Router, wanted: Router)
     for manifest in render.objects(wanted, owner.identity):
         # A pod is not changed but made anew.
         if manifest["kind"] != "Pod":
-            cluster.apply(owner.stamped(manifest), owner.identity.field_manager, dry_run=True)
+            drift.put(cluster, owner, manifest, dry_run=True)
 
 
 def _check_place(cluster: Cluster, owner: Owner, router: Router) -> None:

@@ -146,7 +146,7 @@ class RoutingCluster(OwnedCluster):
     """
 
     def __init__(self, *node_names: str) -> None:
-        super().__init__(kubelet=_end)
+        super().__init__()
         self.judge: Judge = lambda text: None
         self.last_word = CLEAN
         self.asked: list[tuple[str, str]] = []
@@ -163,12 +163,47 @@ class RoutingCluster(OwnedCluster):
             {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}, "status": status}
         )
 
+    def find(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+        fields: str | None = None,
+    ) -> list[Manifest]:
+        """Copies: what somebody has read does not change any more."""
+        return copy.deepcopy(super().find(api_version, kind, namespace, selector, fields))
+
+    def get(self, reference: Reference) -> Manifest | None:
+        return copy.deepcopy(super().get(reference))
+
+    def _there(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+    ) -> list[Manifest]:
+        return super().find(api_version, kind, namespace, selector)
+
+    def _run_kubelet(self) -> bool:
+        for pod in self._there("v1", "Pod"):
+            _end(self, pod)
+        return bool(self._events)
+
+    def _delete_pods_of(self, workload: Manifest) -> None:
+        for pod in self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"]):
+            self.delete(Reference.of(pod))
+
+    def nodes(self) -> list[Manifest]:
+        return self._there("v1", "Node")
+
     def router_on(self, node: str) -> SmallRouter:
         (pod,) = [one for one in self.pods() if pods.node_of(one) == node]
         return self.routers[pod["metadata"]["uid"]]
 
     def pods(self) -> list[Manifest]:
-        return self.find("v1", "Pod")
+        return self._there("v1", "Pod")
 
     def apply(self, manifest: Manifest, manager: str, dry_run: bool = False, force: bool = False) -> Manifest:
         before = self.get(Reference.of(manifest))
@@ -226,15 +261,15 @@ class RoutingCluster(OwnedCluster):
 
     def _reconcile(self) -> None:
         """What controllers do."""
-        for workload in self.find("apps/v1", "DaemonSet"):
+        for workload in self._there("apps/v1", "DaemonSet"):
             self._spread(workload)
-        for workload in self.find("apps/v1", "Deployment"):
+        for workload in self._there("apps/v1", "Deployment"):
             self._replace(workload)
 
     def _spread(self, workload: Manifest) -> None:
         template = workload["spec"]["template"]
         chosen = self._matching(template["spec"])
-        mine = self.find("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
+        mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         for pod in mine:
             if pods.node_of(pod) not in chosen:
                 pod["metadata"]["deletionTimestamp"] = "now"
@@ -245,7 +280,7 @@ class RoutingCluster(OwnedCluster):
         self._tell(workload, len(chosen))
 
     def _replace(self, workload: Manifest) -> None:
-        mine = self.find("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
+        mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         wanted = pods.template_of(workload["spec"]["template"])
         for pod in mine:
             if pods.template_of(pod) != wanted:
@@ -255,7 +290,7 @@ class RoutingCluster(OwnedCluster):
         self._tell(workload, 1)
 
     def _tell(self, workload: Manifest, wanted: int) -> None:
-        mine = self.find("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
+        mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         ready = sum(map(pods.is_ready, mine))
         workload["status"] = {
             "observedGeneration": workload["metadata"]["generation"],
@@ -309,7 +344,7 @@ class RoutingCluster(OwnedCluster):
 
     def _matching(self, spec: dict[str, Any]) -> list[str]:
         selector = spec.get("nodeSelector") or {}
-        return [nodes.name(node) for node in self.find("v1", "Node") if nodes.matches(node, selector)]
+        return [nodes.name(node) for node in self._there("v1", "Node") if nodes.matches(node, selector)]
 
 
 def _merged(live: Any, wanted: Any) -> Any:

@@ -62,7 +62,6 @@ class TestTheStatus:
         assert wrong(lived) == f"{lived.record.objects[0]} is missing"
 
     def test_names_a_node_without_router(self, lived: Life) -> None:
-        lived.cluster.pods()
         (workload,) = lived.cluster.find("apps/v1", "DaemonSet")
         lived.cluster._objects = {
             at: one for at, one in lived.cluster._objects.items() if one["metadata"]["name"] != "router-2"

@@ -1,0 +1,115 @@
+"""A router that is looked at and looked after: its status, what drifted, what heals it, and what it shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from lab import hosts
+from tests.lab import processes, routing
+from tests.lab.conftest import Cfy, until
+from tests.lab.test_changes import Router, pod_of, router
+from tests.lab.test_router import PREFIXES, router_pod
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+__all__ = ["router"]
+
+
+def drift(router: Router) -> str:
+    return router.operation("lifecycle.check_drift")
+
+
+def on_node1(words: str) -> None:
+    hosts.run("node1", words.split(), check=True)
+
+
+def test_a_router_that_is_as_it_should_be(router: Router) -> None:
+    router.operation("validation.check_status")
+    assert "routes.missing" not in drift(router)
+
+
+def test_a_route_deleted_by_hand_is_seen_and_healed(router: Router, kubectl: Callable[..., str]) -> None:
+    before = pod_of(kubectl)
+    on_node1("ip route del 10.0.0.0/24")
+    assert "10.0.0.0/24" in router.operation("validation.check_status", check=False)
+    router.operation("lifecycle.heal")
+    assert routing.kernel_routes("node1") == PREFIXES
+    router.operation("validation.check_status")
+    assert pod_of(kubectl) == before
+
+
+def test_a_route_deleted_by_hand_comes_back_by_itself(router: Router, kubectl: Callable[..., str]) -> None:
+    router.change(check_seconds=2)
+    on_node1("ip route del 10.0.0.0/24")
+    until("it is back", lambda: routing.kernel_routes("node1") == PREFIXES, 10)
+    pod = router_pod(kubectl, "metadata.name")
+    status = json.loads(kubectl("exec", pod, "--", "cat", "/run/quagga/status.json"))
+    assert status["repairs"]["routes"] >= 1
+
+
+def test_a_configuration_edited_by_hand_is_seen_and_healed(
+    router: Router, kubectl: Callable[..., str]
+) -> None:
+    before = pod_of(kubectl)
+    (name,) = kubectl("get", "configmaps", "-l", "app.kubernetes.io/name=quagga", "-o", "name").split()
+    text = kubectl("get", name, "-o", r"jsonpath={.data.frr\.conf}")
+    edited = text.replace("ip route 10.0.0.0/24 172.16.0.1\n", "ip route 10.30.0.0/24 172.16.0.1\n")
+    assert edited != text
+    kubectl("patch", name, "--type=merge", "-p", json.dumps({"data": {"frr.conf": edited}}))
+    said = router.operation("validation.check_status", check=False)
+    router.operation("lifecycle.heal")
+    assert routing.kernel_routes("node1") == PREFIXES, said
+    assert kubectl("get", name, "-o", r"jsonpath={.data.frr\.conf}") == text
+    router.operation("validation.check_status")
+    assert pod_of(kubectl) == before
+
+
+@pytest.mark.parametrize("what", ["daemonset", "configmap"])
+def test_an_object_deleted_by_hand_is_made_again(
+    what: str, router: Router, kubectl: Callable[..., str]
+) -> None:
+    kubectl("delete", what, "-l", "app.kubernetes.io/name=quagga", "--wait", "--cascade=foreground")
+    assert "is missing" in router.operation("validation.check_status", check=False)
+    router.operation("lifecycle.heal")
+    router.operation("validation.check_status")
+    assert routing.kernel_routes("node1") == PREFIXES
+
+
+def test_a_daemon_that_was_killed_is_brought_back(router: Router) -> None:
+    [victim] = processes.find("node1", "staticd")
+    os.kill(victim, signal.SIGKILL)
+    until("another one runs", lambda: processes.find("node1", "staticd") not in ([], [victim]), 5)
+    router.operation("lifecycle.heal")
+    router.operation("validation.check_status")
+
+
+def test_a_table_shows_it_and_its_runtime_property_has_the_same(router: Router, cfy: Cfy) -> None:
+    shown = cfy("executions", "start", "quagga_show", "-b", "router").stdout
+    assert re.search(r"node1\b", shown)
+    assert re.search(r"zebra\b", shown)
+    (told,) = router.remembered()["live"]["routers"]
+    assert told["node"] == "node1"
+    assert told["routes"]["wanted"] == told["routes"]["installed"] == 2
+    assert told["daemons"]["staticd"]["pid"] > 0
+
+
+def test_metrics_are_read_from_the_nodes_address(router: Router) -> None:
+    router.change(metrics={"enabled": True, "port": 9342})
+    fetch = "import urllib.request as u; print(u.urlopen('http://10.200.0.11:9342/metrics', timeout=5).read().decode())"
+    import sys  # noqa: PLC0415
+
+    from lab import network, process  # noqa: PLC0415
+
+    import subprocess  # noqa: PLC0415
+
+    enter = process.enter(network.namespace("client"))
+    text = subprocess.run(
+        [*enter, sys.executable, "-Ic", fetch], check=True, text=True, capture_output=True
+    ).stdout
+    assert re.search(r"^quagga_routes_installed\S* 2(\.0)?$", text, re.MULTILINE), text

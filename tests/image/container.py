@@ -222,12 +222,13 @@ class Container:
         (folder / "..data").symlink_to(newest.name)
         self._mounted.symlink_to("..data/frr.conf")
 
-    def swap(self, frr_conf: str) -> None:
-        """What the kubelet does when a ConfigMap has changed."""
+    def swap(self, frr_conf: str, mode: int = 0o644) -> None:
+        """What the kubelet does when a ConfigMap has changed, or with mode 0400 a Secret."""
         folder = Path(f"/proc/{self.pid}/root/etc/quagga-router")
         newest = folder / f"..{time.monotonic_ns()}"
         newest.mkdir()
         (newest / "frr.conf").write_text(frr_conf)
+        (newest / "frr.conf").chmod(mode)
         (folder / "..data_tmp").symlink_to(newest.name)
         (folder / "..data_tmp").rename(folder / "..data")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -329,3 +330,104 @@ def test_forwarding_that_cannot_be_changed_is_refused_before_anything_is(
     await_that(lambda: router.status["refused"] is not None, 10, router)
     assert "run on the node: sysctl -w net.ipv6.conf.all.forwarding=1" in router.status["refused"]["reason"]
     assert len(node.routes(196)) == 3
+
+
+def test_routes_are_changed_while_their_interface_is_down(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=frr_conf([*many(20), "ip route 10.0.0.0/24 10.200.0.1"])).await_ready()
+    node.ip("link set eth1 down")
+
+    with Poller(node, ["10.0.0.0/24"]) as poller:
+        router.apply(frr_conf([*many(15, "172.16.0.7"), "ip route 10.0.0.0/24 10.200.0.2"]))
+        await_that(
+            lambda: "15 of 16 routes are not in the kernel as wanted" in router.status["reason"], 10, router
+        )
+        node.ip("link set eth1 up")
+        await_that(lambda: router.ready, 20, router)
+
+    assert poller.absences == []
+    assert router.status["refused"] is None
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 15
+
+
+def test_lines_that_need_new_daemons_leave_the_routes_where_they_are(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    lines = [*many(200), "ipv6 route 2001:db8::/48 fd00:172::1", "ip route 192.0.2.0/24 blackhole"]
+    router = start(frr_conf=frr_conf(lines)).await_ready()
+    pids = router.pids("zebra")
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.apply(frr_conf(lines).replace("defaults traditional", "defaults datacenter"))
+        await_that(lambda: router.ready, 20, router)
+
+    assert poller.absences == []
+    assert router.pids("zebra") != pids
+    assert "frr defaults datacenter" in router.run("vtysh", "-c", "show running-config").stdout
+    assert node.routes(202) == []
+    assert router.status["repairs"] == {"daemons": 0, "routes": 0}
+    assert router.stop()[0] == 0, router.log
+    assert node.everything() == before
+
+
+def test_an_image_without_frr_reload_starts_the_daemons_anew(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(200)
+    router = start(frr_conf=frr_conf(lines)).await_ready()
+    assert router.run("rm", "/usr/lib/frr/frr-reload.py").returncode == 0
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.apply(
+            frr_conf(lines).removesuffix("end\n") + "router ospf\n ospf router-id 1.1.1.1\nexit\nend\n"
+        )
+        await_that(lambda: router.ready, 20, router)
+        router.swap(frr_conf(lines).removesuffix("end\n") + "router bgp 1\nexit\nrouter bgp 2\nexit\nend\n")
+        await_that(lambda: router.status["refused"] is not None, 30, router)
+
+    assert poller.absences == []
+    assert "AS is 1" in router.status["refused"]["reason"]
+    assert " ospf router-id 1.1.1.1" in router.run("vtysh", "-c", "show running-config").stdout
+    assert not router.pids("bgpd")
+
+
+def test_few_capabilities_are_enough_for_a_change(node: Node, start: Callable[..., Container]) -> None:
+    node.forward(4, "all", True)
+    few = "net_admin,net_raw,net_bind_service,sys_admin,setuid,setgid,chown,dac_override"
+    limited = ["setpriv", f"--bounding-set=-all,+{few.replace(',', ',+')}", "bash", "/root/start.sh"]
+    text = frr_conf(many(5), ipv6=False)
+    router = start(frr_conf=text, command=limited, read_only_sysctls=True).await_ready()
+
+    raw = "router ospf\n ospf router-id 1.1.1.1\nexit\nend\n"
+    router.apply(frr_conf(many(7, "172.16.0.7"), ipv6=False).removesuffix("end\n") + raw)
+    assert router.pids("ospfd")
+    router.apply(text.replace("defaults traditional", "defaults datacenter"))
+
+    await_that(lambda: router.ready, 20, router)
+    assert not router.pids("ospfd")
+    assert node.ip("route show proto 196").count(" via 172.16.0.1 ") == 5
+    assert router.stop()[0] == 0, router.log
+
+
+def test_no_password_is_logged_or_reported(node: Node, start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(3))).await_ready()
+    raw = "router bgp 1\n neighbor 172.16.0.1 remote-as 2\n neighbor 172.16.0.1 password hunter2\nexit\nend\n"
+    text = frr_conf(many(3)).removesuffix("end\n") + raw
+
+    router.apply(text)
+    assert "password hunter2" in router.run("vtysh", "-c", "show running-config").stdout
+    for bad in (
+        text.replace("password hunter2", "password hunter2 hunter2"),
+        text.replace("remote-as 2", "x hunter2"),
+    ):
+        router.swap(bad, mode=0o400)
+        await_that(lambda: router.status["refused"] is not None, 10, router)
+        router.swap(text)
+        await_that(lambda: router.status["refused"] is None, 10, router)
+    router.apply(frr_conf(many(3)))
+
+    assert "hunter2" not in router.log + json.dumps(router.status)
+    left = router.run("grep", "-rl", "hunter2", "/run", "/tmp", "/etc").stdout.split()
+    assert [path for path in left if not path.startswith("/etc/quagga-router/")] == []

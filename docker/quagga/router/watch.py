@@ -338,4 +338,6 @@ class Watch:
         """Seconds until the next look; with many routes a look costs much, and comes less often."""
         if self._settling_until is not None:
             return max(_QUICK, 2 * cost)
-        return self._seconds if quiet or self._judged_bad else min(self._seconds, max(_ATTENTIVE, 5 * cost))
+        # A refusal does not go away by being looked at.
+        calm = quiet or self._refused is not None
+        return self._seconds if calm else min(self._seconds, max(_ATTENTIVE, 5 * cost))

@@ -72,6 +72,21 @@ def report(cluster: Cluster, pod: Manifest, secrets: Secrets) -> Report:
     return _reported(_answer(pod, ended, 0), secrets)
 
 
+def has_decided(cluster: Cluster, pod: Manifest, configuration: str) -> bool:
+    """Whether it has applied or refused a configuration, by what it wrote last.
+
+    A report takes the processor from the router that is about to change; to read a file does not.
+    """
+    command = ("cat", render.STATUS_FILE)
+    ended = cluster.exec(Reference.of(pod), command, container=render.CONTAINER, seconds=REPORT_SECONDS)
+    try:
+        written = json.loads(ended.stdout)
+    except ValueError:
+        return False
+    told = Report(written if isinstance(written, dict) else {})
+    return told.applied_hash == configuration or told.refusal_of(configuration) is not None
+
+
 def mend(cluster: Cluster, pod: Manifest, secrets: Secrets) -> Report:
     """Have the router mend what is not as wanted, and tell how it is then."""
     ended = _asked(cluster, pod, ("mend",), MEND_SECONDS)

@@ -152,14 +152,14 @@ class Convergence:
         late = {_uid(pod): pod for pod in running}
         began = touched = time.monotonic()
         while late:
-            why = {uid: lack for uid, pod in late.items() if (lack := self._lack(record, pod))}
+            again = time.monotonic() > touched + TOUCH_SECONDS
+            if again:
+                touched = time.monotonic()
+                self._touch(record, late.values(), shown=int(touched))
+            why = {uid: lack for uid, pod in late.items() if (lack := self._lack(record, pod, again))}
             late = {uid: pod for uid, pod in late.items() if uid in why}
-            now = time.monotonic()
-            if late and now > began + APPLY_SECONDS:
+            if late and time.monotonic() > began + APPLY_SECONDS:
                 raise Waiting("; ".join(f"{pods.name(pod)}: {why[uid]}" for uid, pod in late.items()))
-            if late and now > touched + TOUCH_SECONDS:
-                self._touch(record, late.values(), shown=int(now))
-                touched = now
             self.turn.renew()
             time.sleep(POLL_SECONDS if late else 0)
 
@@ -171,14 +171,20 @@ class Convergence:
         if away:
             self.journal.say(f"{names}: the node is not Ready, and takes the change when it is back")
 
-    def _lack(self, record: Record, pod: Manifest) -> str | None:
-        """What a router still lacks; Declined where it does not take the file."""
+    def _lack(self, record: Record, pod: Manifest, surely: bool) -> str | None:
+        """What a router still lacks; Declined where it does not take the file.
+
+        :param surely: ask also where it has not written down yet that it has done something.
+        """
+        outstanding = f"it has not applied the configuration {record.hash[:_SHORT_HASH]} yet"
+        if not surely and not asking.has_decided(self.cluster, pod, record.hash):
+            return outstanding
         told = asking.report(self.cluster, pod, record.wanted.secrets)
         refusal = told.refusal_of(record.hash)
         if refusal:
             raise Declined(f"{pods.name(pod)} refused the configuration: {refusal}")
         if told.applied_hash != record.hash:
-            return f"it has not applied the configuration {record.hash[:_SHORT_HASH]} yet"
+            return outstanding
         return None if told.ready else told.reason
 
     def _touch(self, record: Record, running: Iterable[Manifest], shown: int = 0) -> None:

@@ -233,11 +233,13 @@ class RoutingCluster(OwnedCluster):
         container: str | None = None,
         seconds: float = 30,
     ) -> Ended:
-        assert command[:7] == ("env", "-C", "/root", "python3", "-E", "-m", "router")
         assert container == "quagga"
         there = self.get(pod)
-        self.asked.append((str(pods.node_of(there or {"spec": {}})), command[7]))
         router = self.routers.get(there["metadata"]["uid"]) if there else None
+        if command == ("cat", "/run/quagga/status.json") and router and not router.silent:
+            return Ended(0, json.dumps(router.report(ready=True)), "")
+        assert command[:7] == ("env", "-C", "/root", "python3", "-E", "-m", "router")
+        self.asked.append((str(pods.node_of(there or {"spec": {}})), command[7]))
         if router is None or router.silent:
             raise Unavailable(f"nothing runs in {pod}")
         code, told = router.answer(command[7:], stdin)

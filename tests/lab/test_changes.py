@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +11,18 @@ import pytest
 from lab import hosts, traffic
 from tests.lab import routing
 from tests.lab.conftest import Cfy
+from tests.lab.living import Router, pod_of, routes, routing_router
 from tests.lab.test_router import PREFIXES, router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
-FIRST, SECOND = "172.16.0.1", "172.16.0.2"
+SECOND = "172.16.0.2"
 MANY = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1999))]
-
-
-class Router:
-    """The deployment `router` on node1, changed by the plugin's own workflow."""
-
-    def __init__(self, cfy: Cfy, directory: Path) -> None:
-        self._cfy = cfy
-        self._parameters = directory / "parameters.json"
-
-    def change(self, *, check: bool = True, **properties: Any) -> str:
-        """What `cfy executions start quagga_update` said."""
-        # In a file, since a command line has not the room for many routes.
-        self._parameters.write_text(json.dumps({"properties": properties}))
-        arguments = ("executions", "start", "quagga_update", "-b", "router", "-p", str(self._parameters))
-        return self._cfy(*arguments, check=check).stdout
-
-    def operation(self, name: str, *, check: bool = True, **kwargs: Any) -> str:
-        """What an operation of the router said."""
-        parameters = {
-            "operation": f"cloudify.interfaces.{name}",
-            "node_ids": ["quagga"],
-            "operation_kwargs": kwargs,
-            "allow_kwargs_override": True,
-        }
-        arguments = ("executions", "start", "execute_operation", "-b", "router", "-p", json.dumps(parameters))
-        return self._cfy(*arguments, check=check).stdout
-
-    def remembered(self) -> dict[str, Any]:
-        """The router's runtime properties."""
-        instances = json.loads(self._cfy("node-instances", "-b", "router").stdout)
-        (found,) = [one for one in instances if one["node_id"] == "quagga"]
-        told: dict[str, Any] = found["runtime_properties"]
-        return told
 
 
 @pytest.fixture
 def router(labelled: Cfy, tmp_path: Path) -> Router:
-    """A router that has nothing to do yet but for the servers' routes."""
-    labelled.install("router", cluster_deployment="cluster")
-    return Router(labelled, tmp_path)
+    return routing_router(labelled, tmp_path)
 
 
 @pytest.fixture
@@ -67,15 +32,6 @@ def second_next_hop() -> Iterator[None]:
     hosts.run("server", ["ip", "address", "add", address, "dev", "eth1"], check=True)
     yield
     hosts.run("server", ["ip", "address", "del", address, "dev", "eth1"], check=True)
-
-
-def routes(prefixes: Sequence[str], next_hop: str = FIRST) -> list[dict[str, Any]]:
-    return [{"prefix": prefix, "next_hop": next_hop} for prefix in prefixes]
-
-
-def pod_of(kubectl: Callable[..., str]) -> tuple[str, str]:
-    """Which pod it is, and how often its container was started again."""
-    return router_pod(kubectl, "metadata.uid"), router_pod(kubectl, "status.containerStatuses[0].restartCount")
 
 
 @pytest.mark.usefixtures("second_next_hop")
@@ -105,11 +61,11 @@ def test_one_route_more_is_there_at_once_and_one_less_is_gone(
 
 
 def test_without_properties_it_is_again_what_its_node_says(router: Router) -> None:
-    router.change(routes=[], forwarding={"ipv4": True, "ipv6": True})
-    assert routing.kernel_routes("node1") == set()
-    assert "forwarding" in router.operation("lifecycle.check_drift")
-    router.operation("lifecycle.update")
-    assert routing.kernel_routes("node1") == PREFIXES
+    for back in (lambda: router.operation("lifecycle.update"), router.reset):
+        router.change(routes=[], forwarding={"ipv4": True, "ipv6": True})
+        assert routing.kernel_routes("node1") == set()
+        back()
+        assert routing.kernel_routes("node1") == PREFIXES
     forwards = hosts.run("node1", ["cat", "/proc/sys/net/ipv6/conf/all/forwarding"]).stdout
     assert forwards.strip() == "0"
 

@@ -6,19 +6,27 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from lab import hosts
+from lab import hosts, network, process
 from tests.lab import processes, routing
 from tests.lab.conftest import Cfy, until
-from tests.lab.test_changes import Router, pod_of, router
+from tests.lab.living import Router, pod_of, routing_router
 from tests.lab.test_router import PREFIXES, router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
-__all__ = ["router"]
+FETCH = "import urllib.request as u; print(u.urlopen('http://10.200.0.11:9342/metrics').read().decode())"
+
+
+@pytest.fixture
+def router(labelled: Cfy, tmp_path: Path) -> Router:
+    return routing_router(labelled, tmp_path)
 
 
 def drift(router: Router) -> str:
@@ -101,15 +109,7 @@ def test_a_table_shows_it_and_its_runtime_property_has_the_same(router: Router, 
 
 def test_metrics_are_read_from_the_nodes_address(router: Router) -> None:
     router.change(metrics={"enabled": True, "port": 9342})
-    fetch = "import urllib.request as u; print(u.urlopen('http://10.200.0.11:9342/metrics', timeout=5).read().decode())"
-    import sys  # noqa: PLC0415
-
-    from lab import network, process  # noqa: PLC0415
-
-    import subprocess  # noqa: PLC0415
-
     enter = process.enter(network.namespace("client"))
-    text = subprocess.run(
-        [*enter, sys.executable, "-Ic", fetch], check=True, text=True, capture_output=True
-    ).stdout
-    assert re.search(r"^quagga_routes_installed\S* 2(\.0)?$", text, re.MULTILINE), text
+    fetch = [*enter, sys.executable, "-Ic", FETCH]
+    text = subprocess.run(fetch, check=True, text=True, capture_output=True, timeout=10).stdout
+    assert re.search(r'^quagga_router_routes\{kind="installed"\} 2$', text, re.MULTILINE), text

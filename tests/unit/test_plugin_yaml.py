@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dsl_parser import parser, tasks
 
 from cloudify_quagga.model import Router
 from cloudify_quagga.model.microservice import Microservice
@@ -53,6 +54,22 @@ def test_every_workflow_resolves_to_one_that_takes_its_parameters(name: str) -> 
     named = inspect.signature(entry).parameters
     assert set(said["parameters"]) <= set(named)
     assert all(one.get("description", "").strip() for one in said["parameters"].values())
+
+
+@pytest.mark.parametrize("type_name", ["LabeledNode", "Router", "Microservice", "DeploymentProxy"])
+def test_the_parser_takes_the_defaults_of_operations_as_they_are_said(type_name: str, tmp_path: Path) -> None:
+    full = f"cloudify.nodes.quagga.{type_name}"
+    required = {name: "x" for name, one in TYPES[full]["properties"].items() if "default" not in one}
+    imports = [str(PROJECT / "blueprints" / "local_types.yaml"), str(PROJECT / "plugin.yaml")]
+    node = {"type": full, "properties": {key: required[key] for key in required if key in ("node", "name")}}
+    blueprint = {"tosca_definitions_version": "cloudify_dsl_1_4", "imports": imports}
+    path = tmp_path / "blueprint.yaml"
+    path.write_text(yaml.safe_dump({**blueprint, "node_templates": {"one": node}}))
+    [planned] = tasks.prepare_deployment_plan(parser.parse_from_path(str(path)))["nodes"]
+    for interface, operations in TYPES[full]["interfaces"].items():
+        for name, operation in operations.items():
+            said = {key: one["default"] for key, one in operation.get("inputs", {}).items()}
+            assert planned["operations"][f"{interface}.{name}"]["inputs"] == said
 
 
 def test_there_are_mappings_at_all() -> None:

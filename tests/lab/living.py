@@ -1,0 +1,66 @@
+"""The router of the blueprint while it lives: changed, asked, and told apart from one that was made anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.lab.conftest import Cfy
+
+NEXT_HOP = "172.16.0.1"
+
+
+class Router:
+    """The deployment `router` on node1, changed by the plugin's own workflow."""
+
+    def __init__(self, cfy: Cfy, directory: Path) -> None:
+        self._cfy = cfy
+        self._parameters = directory / "parameters.json"
+
+    def reset(self) -> str:
+        """What `cfy executions start quagga_update` said without any parameter."""
+        return self._cfy("executions", "start", "quagga_update", "-b", "router").stdout
+
+    def change(self, *, check: bool = True, **properties: Any) -> str:
+        """What `cfy executions start quagga_update` said with these properties."""
+        # In a file, since a command line has not the room for many routes.
+        self._parameters.write_text(json.dumps({"properties": properties}))
+        arguments = ("executions", "start", "quagga_update", "-b", "router", "-p", str(self._parameters))
+        return self._cfy(*arguments, check=check).stdout
+
+    def operation(self, name: str, *, check: bool = True, **kwargs: Any) -> str:
+        """What an operation of the router said."""
+        parameters = {
+            "operation": f"cloudify.interfaces.{name}",
+            "node_ids": ["quagga"],
+            "operation_kwargs": kwargs,
+            "allow_kwargs_override": True,
+        }
+        arguments = ("executions", "start", "execute_operation", "-b", "router", "-p", json.dumps(parameters))
+        return self._cfy(*arguments, check=check).stdout
+
+    def remembered(self) -> dict[str, Any]:
+        """The router's runtime properties."""
+        instances = json.loads(self._cfy("node-instances", "-b", "router").stdout)
+        (found,) = [one for one in instances if one["node_id"] == "quagga"]
+        told: dict[str, Any] = found["runtime_properties"]
+        return told
+
+
+def routes(prefixes: Sequence[str], next_hop: str = NEXT_HOP) -> list[dict[str, Any]]:
+    """As the blueprint takes them."""
+    return [{"prefix": prefix, "next_hop": next_hop} for prefix in prefixes]
+
+
+def pod_of(kubectl: Callable[..., str]) -> list[str]:
+    """Which pod it is, and how often its container was started again."""
+    fields = "{.items[0].metadata.uid} {.items[0].status.containerStatuses[0].restartCount}"
+    return kubectl("get", "pods", "-l", "app.kubernetes.io/name=quagga", "-o", f"jsonpath={fields}").split()
+
+
+def routing_router(labelled: Cfy, directory: Path) -> Router:
+    """A router with the blueprint's own routes on node1."""
+    labelled.install("router", cluster_deployment="cluster")
+    return Router(labelled, directory)

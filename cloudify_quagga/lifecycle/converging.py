@@ -18,6 +18,8 @@ from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
 
 APPLY_SECONDS = 45.0
 POLL_SECONDS = 0.1
+# What has not come soon comes when a neighbour does.
+SLOW_POLL_SECONDS = 0.5
 # A kubelet that was told before it could know the new file is told again.
 TOUCH_SECONDS = 3.0
 _SHORT_HASH = 16
@@ -161,7 +163,8 @@ class Convergence:
             if late and time.monotonic() > began + APPLY_SECONDS:
                 raise Waiting("; ".join(f"{pods.name(pod)}: {why[uid]}" for uid, pod in late.items()))
             self.turn.renew()
-            time.sleep(POLL_SECONDS if late else 0)
+            if late:
+                time.sleep(POLL_SECONDS if time.monotonic() < began + TOUCH_SECONDS else SLOW_POLL_SECONDS)
 
     def _leave_alone(self, away: Sequence[Manifest], others: bool) -> None:
         """A node that is away does not keep others from their change; it reads the file when it is back."""

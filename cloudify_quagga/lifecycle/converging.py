@@ -50,8 +50,8 @@ class Convergence:
         record, awake = self.wake(record, staying)
         self._await_taken(record, awake)
         after = self.cluster.get(record.workload)
-        is_new = not found or len(kept) != len(found) or _generation(before) != _generation(after)
-        if is_new or len(awake) != len(staying):
+        all_stayed = len(awake) == len(staying) and len(kept) == len(found) >= routing.expected(after)
+        if not all_stayed or _generation(before) != _generation(after):
             routing.until_all(self.cluster, self.owner.identity, record, self.turn.renew)
         routes_on = sorted({node for pod in self.its_pods(record) if (node := pods.node_of(pod))})
         return replace(record, nodes=tuple(sorted({*record.nodes, *routes_on})))

@@ -53,6 +53,9 @@ def differences(cluster: Cluster, owner: Owner, record: Record, given: Router) -
     told: dict[str, Any] = {}
     if properties := _properties(record, given):
         told["properties"] = properties
+    if record.earlier:
+        begun = f"begun, from {record.earlier.hash[:_SHORT_HASH]}"
+        told["change"] = {"wanted": "finished", "found": begun}
     for manifest in render.objects(record.wanted, owner.identity):
         found = drift.of(cluster, owner, manifest)
         if found:

@@ -18,6 +18,8 @@ from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
 
 APPLY_SECONDS = 45.0
 POLL_SECONDS = 0.1
+# What has not come soon comes when a neighbour does.
+SLOW_POLL_SECONDS = 0.5
 # A kubelet that was told before it could know the new file is told again.
 TOUCH_SECONDS = 3.0
 _SHORT_HASH = 16
@@ -48,8 +50,8 @@ class Convergence:
         record, awake = self.wake(record, staying)
         self._await_taken(record, awake)
         after = self.cluster.get(record.workload)
-        is_new = not found or len(kept) != len(found) or _generation(before) != _generation(after)
-        if is_new or len(awake) != len(staying):
+        all_stayed = len(awake) == len(staying) and len(kept) == len(found) >= routing.expected(after)
+        if not all_stayed or _generation(before) != _generation(after):
             routing.until_all(self.cluster, self.owner.identity, record, self.turn.renew)
         routes_on = sorted({node for pod in self.its_pods(record) if (node := pods.node_of(pod))})
         return replace(record, nodes=tuple(sorted({*record.nodes, *routes_on})))
@@ -161,7 +163,8 @@ class Convergence:
             if late and time.monotonic() > began + APPLY_SECONDS:
                 raise Waiting("; ".join(f"{pods.name(pod)}: {why[uid]}" for uid, pod in late.items()))
             self.turn.renew()
-            time.sleep(POLL_SECONDS if late else 0)
+            if late:
+                time.sleep(POLL_SECONDS if time.monotonic() < began + TOUCH_SECONDS else SLOW_POLL_SECONDS)
 
     def _leave_alone(self, away: Sequence[Manifest], others: bool) -> None:
         """A node that is away does not keep others from their change; it reads the file when it is back."""

@@ -58,6 +58,14 @@ def until_successor(
     _until(cluster, identity, record, step, _Awaited(follows, done))
 
 
+def expected(workload: Manifest | None) -> int:
+    """How many pods there are to be, at least one."""
+    if workload is None:
+        return 1
+    said = (workload.get("status") or {}).get("desiredNumberScheduled")
+    return int(said or workload["spec"].get("replicas", 1))
+
+
 @dataclass(frozen=True)
 class _Awaited:
     """What is waited for.

@@ -407,6 +407,14 @@ class TestHealing:
         lived.heal()
         assert lived.cluster.get(reference) is not None
 
+    def test_a_pod_that_is_missing_is_waited_for(self, lived: Life) -> None:
+        lived.cluster._make = lambda workload, node: None
+        pod = lived.cluster.pods()[1]
+        lived.cluster._objects.pop(Reference.of(pod))
+        lived.cluster._reconcile()
+        with pytest.raises(Waiting, match="DaemonSet"):
+            lived.heal()
+
     def test_a_pod_that_is_on_its_way_out_is_waited_for(self) -> None:
         lived = Life(RoutingCluster("node1"), wanted(kind="Pod"))
         before = lived.pods()

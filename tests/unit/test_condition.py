@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudify_quagga.errors import Failed
+from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import condition
 from tests.unit.small_routers import RoutingCluster
 from tests.unit.test_change import ONE, OTHER, US, Life, hasty, wanted
@@ -95,6 +95,16 @@ class TestTheDrift:
                 "check_seconds": {"recorded": 30, "given": 5},
             }
         }
+
+    def test_tells_a_change_that_was_cut_off(self, lived: Life) -> None:
+        before = lived.record.hash
+        lived.cluster.router_on("node2").missing.append(LOST)
+        with pytest.raises(Waiting):
+            lived.update(wanted(routes=[OTHER]))
+        assert drift(lived, routes=[OTHER])["change"]["found"] == f"begun, from {before[:16]}"
+        lived.cluster.router_on("node2").missing.clear()
+        lived.start()
+        assert drift(lived, routes=[OTHER]) == {}
 
     def test_tells_that_a_secret_has_another_value_and_not_which(self, lived: Life) -> None:
         raw = ["password ${p}"]

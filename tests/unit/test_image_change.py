@@ -308,3 +308,25 @@ def test_a_protocol_that_nobody_speaks_is_refused() -> None:
         Refused, match=r"^frr.conf line 2: 'isis' is no routing protocol of this image; bgp, "
     ):
         FRR.refuse_unknown("!\nrouter isis 1\n")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_configuration_or_refused(content: bytes) -> None:
+    said = ""
+    try:
+        decode(content)
+    except Refused as refused:
+        said = str(refused)
+    assert "\n" not in said
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_as_a_plan(text: str) -> None:
+    blocks.read_plan(text)
+    assert blocks.read_plan(f"{PLAN} {text}").away == blocks.read_plan(PLAN).away
+
+
+def test_a_line_that_names_a_section_begins_none() -> None:
+    printed = "\nLines To Delete\n===============\ninterface eth1\n no description Lines To Add\nexit\n"
+
+    assert blocks.read_plan(printed).away == (("interface eth1", "no description Lines To Add"),)

@@ -16,6 +16,7 @@ from typing import Final
 
 from router import vtysh
 from router.command import attempt
+from router.configuration import Configuration
 from router.ending import Refused
 from router.secrecy import masked
 from router.status import FOLDER
@@ -25,8 +26,7 @@ RELOADER: Final = Path("/usr/lib/frr/frr-reload.py")
 # Static routes are changed beside these lines, forwarding by the supervisor, who can set it back.
 _LEFT_OUT: Final = re.compile(r"(no )?(ip|ipv6) (route |forwarding$)")
 _INTERFACE: Final = re.compile(r"interface \S+")
-_DELETIONS: Final = "Lines To Delete"
-_ADDITIONS: Final = "Lines To Add"
+_SECTION: Final = re.compile(r"^Lines To (Delete|Add)\n=+\n", re.MULTILINE)
 _FEWEST_WORDS: Final = 2
 
 
@@ -60,13 +60,13 @@ def differ(old: str, new: str) -> bool:
     return _lines(others(old)) != _lines(others(new))
 
 
-def change(old: str, new: str) -> None:
-    """Bring the daemons from one text to another.
+def change(old: Configuration, new: Configuration) -> None:
+    """Bring the daemons from one configuration to another.
 
     :raises Refused: with the daemon's own line, where one of them did not take what it was given.
     """
-    target = _with_interfaces_of(others(old), others(new))
-    plan = _plan(others(old), target)
+    target = _with_interfaces_of(others(old.text), others(new.text))
+    plan = _plan(others(old.text), target)
     kept = [words for words in plan.away if _take_back(words) is not None]
     complaint = _give(plan.new) if plan.new else None
     if plan.removes or complaint is not None:
@@ -74,7 +74,8 @@ def change(old: str, new: str) -> None:
         complaint = _give([*again.given, *plan.given])
         stubborn = [words for words in again.away if words in kept]
         if stubborn:
-            raise Refused(f"the daemons did not do '{masked(' / '.join(stubborn[0]))}'")
+            what = "what they should" if old.private else f"'{masked(' / '.join(stubborn[0]))}'"
+            raise Refused(f"the daemons did not do {what}")
     if complaint is not None:
         raise Refused(f"the daemons said: {complaint}")
 
@@ -114,13 +115,13 @@ def _plan(old: str, new: str) -> Plan:
 
 def read_plan(printed: str) -> Plan:
     """What `frr-reload.py --test` printed."""
-    before, _, additions = printed.partition(_ADDITIONS)
-    deletions = before.partition(_DELETIONS)[2]
-    return Plan(tuple(_commands(deletions)), tuple(_body(additions)))
+    _, *parts = _SECTION.split(printed)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    return Plan(tuple(_commands(sections.get("Delete", ""))), tuple(_body(sections.get("Add", ""))))
 
 
 def _body(section: str) -> list[str]:
-    return [line for line in section.split("\n") if line.strip() and set(line.strip()) != {"="}]
+    return [line for line in section.split("\n") if line.strip()]
 
 
 def _commands(section: str) -> Iterable[tuple[str, ...]]:

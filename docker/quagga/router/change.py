@@ -23,7 +23,7 @@ from router.status import FOLDER
 from router.suite import Suite
 
 _DRAFT: Final = FOLDER / "change.conf"
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 5.0
 """Seconds without progress after which a route is not waited for."""
 _PAUSE: Final = 0.01
 _DYING: Final = 0.05
@@ -70,7 +70,7 @@ class Change:
     def _make_all(self) -> None:
         self._start_needed()
         if blocks.differ(self.old.text, self.new.text):
-            blocks.change(self.old.text, self.new.text)
+            blocks.change(self.old, self.new)
             self._be_sure_of_the_daemons()
         for _ in range(_PASSES):
             step = remaining(self.suite, self.new)

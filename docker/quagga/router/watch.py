@@ -270,22 +270,25 @@ class Watch:
         present = kernel.routes()
         seen = sight.look(self._suite, self._wanted, present, self._daemons.running)
         self._settle(seen)
+        repaired = False
         if self._settling_until is None:
-            self._repair(seen)
+            repaired = self._repair(seen)
             self._keep_forwarding()
         if not seen.comparison.missing:
             numbers = self._suite.static_protocols
             self._remembered = [route for route in present if route.protocol in numbers]
         why = reason(self._observe(seen))
         self._status.write(why, self._facts(seen))
-        return why is None
+        return why is None and not repaired
 
-    def _repair(self, seen: Sight) -> None:
+    def _repair(self, seen: Sight) -> bool:
         found = seen.comparison
         returned, self._deleted = self._deleted - found.missing_prefixes, set()
         self._repairs.note_returned(sorted(returned, key=str))
-        if self._repairs.mend(found, self._wanted, self._remembered):
+        done = self._repairs.mend(found, self._wanted, self._remembered)
+        if done:
             self._hush()
+        return done
 
     def _settle(self, seen: Sight) -> None:
         """Decide whether routes are still coming in; once they are not, those that were kept for them go."""

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from lab import control, process
 
 _PATIENCE = 120.0
+_ONE_AT_A_TIME = threading.Lock()
 _AWAY = 2.0
 
 
@@ -77,12 +78,12 @@ def _lines(log: TextIO, over: threading.Event) -> Iterator[str]:
 
 def crash_the_api_server() -> None:
     """It dies, is away for a moment, and comes back."""
-    process.kill("kube-apiserver")
-    time.sleep(_AWAY)
-    process.again("kube-apiserver")
-    process.wait_until(
-        control.ready, "the API server does not come back", 60, daemons=["etcd", "kube-apiserver"]
-    )
+    with _ONE_AT_A_TIME:
+        process.kill("kube-apiserver")
+        time.sleep(_AWAY)
+        process.again("kube-apiserver")
+        daemons = ["etcd", "kube-apiserver"]
+        process.wait_until(control.ready, "the API server does not come back", 60, daemons=daemons)
 
 
 def crash_etcd() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.api import aftercare
 from tests.lab.conftest import Cfy
 
 NEXT_HOP = "172.16.0.1"
@@ -40,6 +41,11 @@ class Router:
         }
         arguments = ("executions", "start", "execute_operation", "-b", "router", "-p", json.dumps(parameters))
         return self._cfy(*arguments, check=check).stdout
+
+    def drift(self) -> dict[str, Any]:
+        """What Cloudify's own workflow finds."""
+        found: dict[str, Any] = aftercare.drift(self._cfy, "router", "quagga") or {}
+        return found
 
     def remembered(self) -> dict[str, Any]:
         """The router's runtime properties."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_one_route_more_is_there_at_once_and_one_less_is_gone(
 
 
 def test_without_properties_it_is_again_what_its_node_says(router: Router) -> None:
-    for back in (lambda: router.operation("lifecycle.update"), router.reset):
+    for back in (partial(router.operation, "lifecycle.update"), router.reset):
         router.change(routes=[], forwarding={"ipv4": True, "ipv6": True})
         assert routing.kernel_routes("node1") == set()
         back()

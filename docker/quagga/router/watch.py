@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -65,7 +66,7 @@ class Watch:
         self._mended = ""
         self._mended_until = 0.0
         self._refused: dict[str, str] | None = None
-        self._judged_bad = False
+        self._try_again_at = math.inf
         self._last_change: dict[str, object] | None = None
         self._due = 0.0
         self._earliest = 0.0
@@ -83,6 +84,7 @@ class Watch:
             self._daemons.reap()
             if deaths := self._daemons.take_deaths():
                 self._mend(deaths)
+            self._try_again_in_time()
             if (content := self._mounted.changed()) is not None:
                 self._take(content)
             self._listen(signals)
@@ -108,15 +110,18 @@ class Watch:
                 self._mounted.forget()
             self._due = 0.0
 
+    def _try_again_in_time(self) -> None:
+        """What was refused before anything was touched may be right by now: an interface that has come."""
+        if time.monotonic() >= self._try_again_at:
+            self._try_again_at = math.inf
+            self._mounted.forget()
+
     def _hush(self) -> None:
         """What the kernel told until now was our own doing."""
         self._notices.hear()
         self._deleted.clear()
 
     def _look_and_plan(self) -> None:
-        if self._judged_bad:
-            # What was refused before anything was touched may be right by now: an interface that has come.
-            self._mounted.forget()
         began = time.monotonic()
         quiet = self._look()
         cost = time.monotonic() - began
@@ -203,7 +208,7 @@ class Watch:
 
     def _take(self, content: bytes) -> None:
         """Make the configuration in the mounted file the one that is run, or go on with the one that is."""
-        self._due, self._judged_bad = 0.0, False
+        self._due, self._try_again_at = 0.0, math.inf
         name = hash_of(content)
         if name == self._wanted.hash:
             self._refused = None
@@ -212,7 +217,7 @@ class Watch:
         try:
             wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
         except (Refused, Failed) as error:
-            self._judged_bad = True
+            self._try_again_at = time.monotonic() + self._seconds
             self._refuse(name, error)
             return
         try:

@@ -309,6 +309,11 @@ class Container:
             timeout=60,
         )
 
+    def work(self) -> float:
+        """Seconds of a processor that PID 1 and the programs it ran have used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(fields[index]) for index in range(11, 15)) / os.sysconf("SC_CLK_TCK")
+
     def await_ready(self, seconds: float = 20) -> Container:
         """Wait until the probe says yes."""
         await_that(lambda: self.ready or self.ended, seconds, self)

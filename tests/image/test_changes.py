@@ -218,6 +218,18 @@ def without_numbers(everything: dict[str, str]) -> dict[str, str]:
     }
 
 
+def test_a_refused_file_is_not_judged_again_and_again(start: Callable[..., Container]) -> None:
+    router = start(frr_conf=frr_conf(many(3))).await_ready()
+    router.swap("nonsense\n")
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+
+    worked = router.work()
+    time.sleep(4)
+
+    assert router.work() - worked < 0.4
+    assert router.log.count("refused the configuration") == 1
+
+
 def test_of_changes_that_come_at_once_the_last_one_wins(node: Node, start: Callable[..., Container]) -> None:
     router = start(frr_conf=frr_conf(many(300))).await_ready()
 

@@ -189,3 +189,32 @@ def test_what_a_neighbour_taught_stays_while_others_are_mended(
     assert poller.absences == []
     assert router.ready
     await_that(lambda: len(neighbour.routes(186)) == 200, 10, router)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1, 0.3])
+def test_daemons_that_die_one_after_the_other_all_get_their_lines_again(
+    pause: float, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=speaking(ALL)).await_ready()
+    before = sorted(running(router).splitlines())
+
+    for daemon in ("bgpd", "ospfd", "mgmtd", "ripd", "zebra"):
+        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        time.sleep(pause)
+
+    await_that(lambda: router.status["repairs"]["daemons"] == 5, 20, router)
+    await_that(lambda: sorted(running(router).splitlines()) == before, 10, router)
+    await_that(lambda: router.ready, 20, router)
+
+
+def test_a_daemon_that_dies_as_it_comes_is_started_with_its_lines(start: Callable[..., Container]) -> None:
+    router = start(frr_conf=speaking(POLICY)).await_ready()
+
+    router.swap(speaking(ALL))
+    await_that(lambda: bool(router.pids("bgpd")), 10, router)
+    os.kill(router.pids("bgpd")[0], signal.SIGKILL)
+
+    await_that(lambda: "changed to" in router.log, 20, router)
+    await_that(lambda: router.ready, 20, router)
+    text = running(router)
+    assert [line for line in ALL.splitlines() if line not in text] == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from router import blocks, comparison, delta, holding, kernel, vtysh
@@ -45,6 +45,8 @@ class Change:
     daemons: Daemons
     old: Configuration
     new: Configuration
+    started: list[str] = field(default_factory=list)
+    """Daemons that run because of this change."""
 
     @property
     def needs_new_daemons(self) -> bool:
@@ -87,6 +89,12 @@ class Change:
             self._end(name, self.suite.daemon(name).protocols - self._protocols_of(needed))
         return needless
 
+    def drop_started(self) -> None:
+        """Have the daemons that it started be started anew when it is made again."""
+        for name in self.started:
+            self.daemons.kill(name)
+            self.daemons.forget(name)
+
     def _end(self, name: str, protocols: frozenset[int]) -> None:
         self.daemons.stop(name, _PATIENCE, lambda: len(kernel.of_protocols(protocols)) if protocols else 0)
         self.daemons.forget(name)
@@ -95,12 +103,12 @@ class Change:
         return frozenset[int]().union(*(self.suite.daemon(name).protocols for name in names))
 
     def _start_needed(self) -> None:
-        started = self.daemons.add(self.suite.needed(self.new.text))
-        if not started:
+        self.started[:] = self.daemons.add(self.suite.needed(self.new.text))
+        if not self.started:
             return
         self.daemons.start_missing()
         self._be_sure_of_the_daemons()
-        for name in started:
+        for name in self.started:
             complaint = vtysh.give(self.new.text.split("\n"), _DRAFT, name)
             if complaint is not None:
                 raise Refused(f"{name} said: {complaint}")

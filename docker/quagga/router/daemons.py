@@ -112,9 +112,9 @@ class Daemons:
         return bool(self.deaths) or any(os.waitid(os.P_PID, pid, how) is not None for pid in pids)
 
     def take_deaths(self) -> list[Death]:
-        """The deaths since this was asked last."""
+        """The deaths since this was asked last, of daemons that are still needed."""
         taken, self.deaths = self.deaths, []
-        return taken
+        return [death for death in taken if death.child.daemon.name in self.children]
 
     def stop(self, name: str, patience: float, remaining: Callable[[], int] = lambda: 0) -> None:
         """End one daemon, and wait until it has gone and what it leaves behind has drained.

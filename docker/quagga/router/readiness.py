@@ -45,9 +45,14 @@ def reason(seen: Observation) -> str | None:
 
 def _not_applied(seen: Observation) -> str:
     wanted, applied = seen.wanted_hash[:16], seen.applied_hash[:16]
-    if seen.refused and seen.refused["hash"] == seen.wanted_hash:
-        return f"the configuration {wanted} was refused and {applied} stays: {seen.refused['reason']}"
+    if refused := refusal_of(seen.wanted_hash, seen.refused):
+        return f"the configuration {wanted} was refused and {applied} stays: {refused['reason']}"
     return f"the configuration is being changed from {applied} to {wanted}"
+
+
+def refusal_of(wanted_hash: str, refused: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """The refusal, if it was of what is wanted now."""
+    return refused if refused and refused["hash"] == wanted_hash else None
 
 
 def _missing(seen: Observation) -> str:

@@ -15,7 +15,7 @@ from router import configuration, kernel, sight
 from router.configuration import Configuration
 from router.ending import Failed
 from router.mounted import Mounted
-from router.readiness import Observation, reason
+from router.readiness import Observation, reason, refusal_of
 from router.status import FOLDER
 from router.suite import Suite
 
@@ -102,6 +102,7 @@ class Reporter:
         return {
             **seen.facts,
             "wanted_hash": observation.wanted_hash,
+            "refused": refusal_of(observation.wanted_hash, known["refused"]),
             "applied_hash": applied.hash,
             "ready": why is None,
             "reason": why,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from typing import Final
 
 from router import admission, forwarding, holding, integrated, kernel, sight, story, vtysh
@@ -15,7 +17,7 @@ from router.journal import now, say
 from router.kernel import KernelRoute
 from router.mounted import Mounted, hash_of
 from router.notices import Notices
-from router.readiness import Observation, reason
+from router.readiness import Observation, reason, refusal_of
 from router.repairs import Repairs
 from router.sight import Sight
 from router.signals import Signals
@@ -34,6 +36,8 @@ _LISTEN_SECONDS: Final = 0.1
 """Seconds after which the file and the kernel's notices are looked at again."""
 _GRACE: Final = 0.15
 """Seconds in which the daemons mend by themselves what the kernel gave notice of."""
+_DYING: Final = 0.05
+"""Seconds between a daemon's last answer and its end."""
 _TRIES: Final = 3
 
 
@@ -52,6 +56,8 @@ class Watch:
         self._mounted = Mounted()
         self._notices = Notices(suite.static_protocols)
         self._repairs = Repairs(suite, seconds)
+        self._bare = set(daemons.children)
+        """Daemons that have not been given their configuration since they were started."""
         self._prefixes: frozenset[Network] = frozenset()
         self._deleted: set[Network] = set()
         self._remembered: list[KernelRoute] = []
@@ -60,7 +66,7 @@ class Watch:
         self._mended = ""
         self._mended_until = 0.0
         self._refused: dict[str, str] | None = None
-        self._judged_bad = False
+        self._try_again_at = math.inf
         self._last_change: dict[str, object] | None = None
         self._due = 0.0
         self._earliest = 0.0
@@ -78,6 +84,7 @@ class Watch:
             self._daemons.reap()
             if deaths := self._daemons.take_deaths():
                 self._mend(deaths)
+            self._try_again_in_time()
             if (content := self._mounted.changed()) is not None:
                 self._take(content)
             self._listen(signals)
@@ -103,15 +110,18 @@ class Watch:
                 self._mounted.forget()
             self._due = 0.0
 
+    def _try_again_in_time(self) -> None:
+        """What was refused before anything was touched may be right by now: an interface that has come."""
+        if time.monotonic() >= self._try_again_at:
+            self._try_again_at = math.inf
+            self._mounted.forget()
+
     def _hush(self) -> None:
         """What the kernel told until now was our own doing."""
         self._notices.hear()
         self._deleted.clear()
 
     def _look_and_plan(self) -> None:
-        if self._judged_bad:
-            # What was refused before anything was touched may be right by now: an interface that has come.
-            self._mounted.forget()
         began = time.monotonic()
         quiet = self._look()
         cost = time.monotonic() - began
@@ -124,32 +134,49 @@ class Watch:
             say(f"keeping {kept} routes while the daemons start")
 
     def _bring_up(self) -> None:
-        """Start the daemons that do not run and hand all of them the configuration."""
+        """Start the daemons that do not run and hand the configuration to those that lack it."""
         self._daemons.start_missing()
         if self._daemons.deaths:
             return
-        self._await_connection()
-        vtysh.load()
+        self._give_back(after=self._await_connection)
         self._settling_until = time.monotonic() + _SETTLE_SECONDS
         self._missing = len(self._wanted.routes) + 1
         self._due = 0.0
 
-    def _bring_back(self, names: list[str]) -> None:
+    def _bring_back(self) -> None:
         """Start daemons that hold no static routes, and leave the others alone."""
         self._daemons.start_missing()
         if self._daemons.deaths:
             return
-        for name in names:
+        self._give_back()
+        self._due = 0.0
+
+    def _give_back(self, after: Callable[[], None] = lambda: None) -> None:
+        """Hand the daemons that lack them their lines, unless one dies over it and is mended next."""
+        try:
+            after()
+            self._hand_out()
+        except Failed:
+            time.sleep(_DYING)
+            if not self._daemons.one_died():
+                raise
+
+    def _hand_out(self) -> None:
+        """Static routes come from the daemon that keeps them, to the one that has lost them."""
+        if self._suite.configurer in self._bare:
+            vtysh.load()
+            self._bare.clear()
+        for name in sorted(self._bare - {self._suite.statics}):
             complaint = vtysh.give(self._wanted.text.split("\n"), FOLDER / "back.conf", name)
             if complaint is not None:
                 raise Failed(f"{name} did not take its configuration again: {complaint}")
-        self._due = 0.0
+        self._bare.clear()
 
     def _await_connection(self) -> None:
         """Wait until the daemon of static routes has found the one that installs them."""
         deadline = time.monotonic() + _CONNECT_SECONDS
         while "static" not in vtysh.ask(self._suite.manager, "show zebra client summary"):
-            if time.monotonic() > deadline:
+            if self._daemons.one_died() or time.monotonic() > deadline:
                 raise Failed(
                     f"{self._suite.statics} found no way to {self._suite.manager} in {_CONNECT_SECONDS:g} s"
                 )
@@ -160,6 +187,7 @@ class Watch:
         what = " and ".join(str(death) for death in deaths)
         names = [death.child.daemon.name for death in deaths]
         vital = not self._suite.core.isdisjoint(names)
+        self._bare |= set(names)
         self._repairs.last_error = what
         # First of all: the routes of a daemon that died may be on their way out of the kernel.
         if vital:
@@ -172,7 +200,7 @@ class Watch:
         if vital:
             self._bring_up()
         else:
-            self._bring_back(names)
+            self._bring_back()
         self._repairs.daemons += len(deaths)
         self._mended = f"{what} and was brought back in {time.monotonic() - began:.1f} s"
         self._mended_until = time.monotonic() + _SEEN_SECONDS
@@ -180,7 +208,7 @@ class Watch:
 
     def _take(self, content: bytes) -> None:
         """Make the configuration in the mounted file the one that is run, or go on with the one that is."""
-        self._due, self._judged_bad = 0.0, False
+        self._due, self._try_again_at = 0.0, math.inf
         name = hash_of(content)
         if name == self._wanted.hash:
             self._refused = None
@@ -189,7 +217,7 @@ class Watch:
         try:
             wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
         except (Refused, Failed) as error:
-            self._judged_bad = True
+            self._try_again_at = time.monotonic() + self._seconds
             self._refuse(name, error)
             return
         try:
@@ -220,7 +248,9 @@ class Watch:
                 change.make()
             except Interrupted:
                 self._daemons.reap()
-                self._mend(self._daemons.take_deaths())
+                change.drop_started()
+                if deaths := self._daemons.take_deaths():
+                    self._mend(deaths)
             else:
                 return
         raise Failed(f"daemons died {_TRIES} times while the configuration was being changed")
@@ -242,6 +272,7 @@ class Watch:
         self._daemons.take_deaths()
         self._hold()
         self._daemons.add(self._suite.needed(wanted.text))
+        self._bare = set(self._daemons.children)
         integrated.write(self._suite, wanted)
         self._bring_up()
 
@@ -277,8 +308,10 @@ class Watch:
         if not seen.comparison.missing:
             numbers = self._suite.static_protocols
             self._remembered = [route for route in present if route.protocol in numbers]
-        why = reason(self._observe(seen))
-        self._status.write(why, self._facts(seen))
+        # The file may change again at any moment, and what is said of it has to go together.
+        wanted_hash = self._mounted.hash() or self._wanted.hash
+        why = reason(self._observe(seen, wanted_hash))
+        self._status.write(why, self._facts(seen, wanted_hash))
         return why is None and not repaired
 
     def _repair(self, seen: Sight) -> bool:
@@ -311,26 +344,26 @@ class Watch:
             self._repairs.last_error = f"forwarding was changed behind our back; set {change} again"
             say(self._repairs.last_error)
 
-    def _observe(self, seen: Sight) -> Observation:
+    def _observe(self, seen: Sight, wanted_hash: str) -> Observation:
         return Observation(
             node=self._node,
             comparison=seen.comparison,
             settling=self._settling_until is not None,
             mended=self._mended if time.monotonic() < self._mended_until else "",
-            wanted_hash=self._mounted.hash() or self._wanted.hash,
+            wanted_hash=wanted_hash,
             applied_hash=self._wanted.hash,
             refused=self._refused,
             forwarding=seen.differing,
         )
 
-    def _facts(self, seen: Sight) -> dict[str, object]:
+    def _facts(self, seen: Sight, wanted_hash: str) -> dict[str, object]:
         return {
-            "wanted_hash": self._mounted.hash() or self._wanted.hash,
+            "wanted_hash": wanted_hash,
             "applied_hash": self._wanted.hash,
             "daemons": self._daemons.facts,
             **seen.facts,
             "repairs": self._repairs.counts,
-            "refused": self._refused,
+            "refused": refusal_of(wanted_hash, self._refused),
             "last_change": self._last_change,
             "last_error": self._repairs.last_error,
             "settling": self._settling_until is not None,

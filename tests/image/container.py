@@ -283,9 +283,8 @@ class Container:
     @property
     def pid(self) -> int:
         """PID 1, as it is called outside."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        await_that(lambda: bool(children.read_text()), 10)
-        pid = int(children.read_text().split()[0])
+        await_that(lambda: bool(self._children()), 10)
+        pid = self._children()[0]
         await_that(lambda: not os.path.samefile(f"/proc/{pid}/root", "/"), 10)
         return pid
 
@@ -341,9 +340,16 @@ class Container:
     def close(self) -> None:
         """Make sure that nothing is left of it."""
         if not self.ended:
+            # A PID 1 that became another user, as a daemon does, does not die with its parent.
+            for child in self._children():
+                os.kill(child, signal.SIGKILL)
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+    def _children(self) -> list[int]:
+        path = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(word) for word in path.read_text().split()]
 
 
 class Poller:

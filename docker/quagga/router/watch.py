@@ -95,6 +95,7 @@ class Watch:
     def _want(self, wanted: Configuration) -> None:
         self._wanted = wanted
         self._prefixes = frozenset(route.prefix for route in wanted.routes)
+        self._remembered = [route for route in self._remembered if route.prefix in self._prefixes]
 
     def _listen(self, signals: Signals) -> None:
         """What others did to the routes, and whether somebody asks for a look."""

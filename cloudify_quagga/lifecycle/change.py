@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from cloudify_quagga import render
@@ -20,18 +21,25 @@ from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, Identity
 def start(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
     """Run what is recorded, and wait until it routes; a change that was cut off is finished."""
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
-        return _carried_out(Convergence(cluster, owner, journal, turn), record)
+        return _carried_out(Convergence(cluster, owner, journal, turn), journal.latest() or record)
 
 
-def update(cluster: Cluster, owner: Owner, record: Record, wanted: Router, journal: Journal) -> Record:
-    """Have it be another router than it was; what would be refused is refused before anything is changed."""
-    _check_same_object(record.wanted, wanted)
-    preflight.check_change(cluster, owner, record.wanted, wanted)
-    with lease.turn(cluster, owner, wanted.namespace) as turn:
-        way = Convergence(cluster, owner, journal, turn)
-        begun = _begun(owner, record, wanted)
-        if begun.hash != record.hash or record.earlier:
-            _check_accepted(way, record, wanted)
+def update(
+    cluster: Cluster, owner: Owner, record: Record, wanted: Callable[[Record], Router], journal: Journal
+) -> Record:
+    """Have it be another router than it was; what would be refused is refused before anything is changed.
+
+    :param wanted: what it is to be, by what it is when one's turn has come.
+    """
+    _check(cluster, owner, record, wanted(record))
+    with lease.turn(cluster, owner, record.wanted.namespace) as turn:
+        way, now = Convergence(cluster, owner, journal, turn), journal.latest() or record
+        router = wanted(now)
+        if now != record:
+            _check(cluster, owner, now, router)
+        begun = _begun(owner, now, router)
+        if begun.hash != now.hash or now.earlier:
+            _check_accepted(way, now, router)
         journal.save(begun)
         return _carried_out(way, begun)
 
@@ -39,7 +47,12 @@ def update(cluster: Cluster, owner: Owner, record: Record, wanted: Router, journ
 def heal(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
     """Bring back exactly what drifted, and make a pod anew only where nothing less helps."""
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
-        return _carried_out(Healing(cluster, owner, journal, turn), record)
+        return _carried_out(Healing(cluster, owner, journal, turn), journal.latest() or record)
+
+
+def _check(cluster: Cluster, owner: Owner, record: Record, wanted: Router) -> None:
+    _check_same_object(record.wanted, wanted)
+    preflight.check_change(cluster, owner, record.wanted, wanted)
 
 
 def _check_same_object(before: Router, wanted: Router) -> None:

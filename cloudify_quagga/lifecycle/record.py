@@ -88,7 +88,10 @@ class Journal:
 
     :param save: remembers the record instead of the one before.
     :param say: tells the author what was seen.
+    :param latest: what is remembered by now; another operation may have come before one's turn. None where
+        there is nothing newer to know.
     """
 
     save: Callable[[Record], None]
     say: Callable[[str], None]
+    latest: Callable[[], Record | None] = lambda: None

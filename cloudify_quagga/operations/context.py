@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace as replace_fields
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cloudify.exceptions import HttpException
 from cloudify.manager import get_rest_client
+from cloudify.workflows.local import StorageConflictError
+from cloudify_rest_client.exceptions import CloudifyClientError
 
 from cloudify_quagga import ssh
 from cloudify_quagga.cluster import Cluster, connect, connect_through
@@ -27,6 +30,7 @@ PLACED_ON = "cloudify.relationships.quagga.placed_on"
 INFO = "kubernetes_info"
 # What the pull operation saw.
 LIVE = "live"
+_TRIES = 5
 # What connected_to_master tells its source; nothing that was made.
 MASTER_IP, MASTER_PORT = "master_ip", "master_port"
 
@@ -176,16 +180,40 @@ def blueprint_file(ctx: Context, path: str, name: str) -> str:
 
 def replace(ctx: Context, **runtime: object) -> None:
     """Replace these runtime properties whole, and store them now: an operation may be cut off at any time."""
-    for name, value in runtime.items():
-        ctx.instance.runtime_properties[name] = value
-    ctx.instance.update()
+    _store(ctx, lambda told: told.update(runtime))
 
 
 def forget(ctx: Context, *names: str) -> None:
     """Forget these runtime properties, now."""
-    for name in names:
-        ctx.instance.runtime_properties.pop(name, None)
-    ctx.instance.update()
+
+    def change(told: dict[str, Any]) -> None:
+        for name in names:
+            told.pop(name, None)
+
+    _store(ctx, change)
+
+
+def refresh(ctx: Context) -> None:
+    """See the runtime properties as they are by now; another operation may have stored some."""
+    ctx.instance.refresh(force=True)
+
+
+def _store(ctx: Context, change: Callable[[dict[str, Any]], None]) -> None:
+    """Store a change; others may store theirs at the same time, of other properties."""
+    for left in reversed(range(_TRIES)):
+        change(ctx.instance.runtime_properties)
+        try:
+            ctx.instance.update()
+        except (StorageConflictError, CloudifyClientError) as error:
+            if not (left and _is_conflict(error)):
+                raise
+            refresh(ctx)
+        else:
+            return
+
+
+def _is_conflict(error: Exception) -> bool:
+    return getattr(error, "status_code", HTTPStatus.CONFLICT) == HTTPStatus.CONFLICT
 
 
 def has_made_something(ctx: Context) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cloudify_quagga.errors import Failed, QuaggaError, TemporaryError
+from cloudify_quagga.errors import Failed
 from cloudify_quagga.lifecycle import change, condition, ending, placement, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
@@ -15,7 +15,7 @@ from cloudify_quagga.model import Router, Secrets
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations.context import Context
-from cloudify_quagga.operations.door import mapped
+from cloudify_quagga.operations.door import comparing, judging, mapped
 
 RECORD = "router"
 LIVE = "live"
@@ -55,35 +55,29 @@ def update(ctx: Context, properties: object = None, **_: object) -> None:
 
     :param properties: what is to change of its present state; without any, it becomes what the node says.
     """
+
+    def wanted(record: Record) -> Router:
+        return record.wanted.changed(properties, _secrets(ctx)) if properties else _wanted(ctx)
+
     record = _record(ctx)
-    wanted = record.wanted.changed(properties, _secrets(ctx)) if properties else _wanted(ctx)
     with context.connection(ctx) as cluster:
         change.update(cluster, context.owner(ctx), record, wanted, _journal(ctx))
 
 
-@mapped
+@judging
 def check_status(ctx: Context, **_: object) -> None:
     """Fail with what is wrong with the router; never ask to come back later."""
     record = _record(ctx)
-    try:
-        with context.connection(ctx) as cluster:
-            condition.check(cluster, context.owner(ctx).identity, record)
-    except TemporaryError as error:
-        raise Failed(str(error)) from error
+    with context.connection(ctx) as cluster:
+        condition.check(cluster, context.owner(ctx).identity, record)
 
 
-@mapped
+@comparing
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
-    """Tell what differs from what is wanted, field by field.
-
-    What cannot be compared is a difference too: an error would have Cloudify's update install the node anew.
-    """
-    try:
-        record, given = _record(ctx), _wanted(ctx)
-        with context.connection(ctx) as cluster:
-            return condition.differences(cluster, context.owner(ctx), record, given)
-    except QuaggaError as error:
-        return {"comparison": {"wanted": "possible", "found": str(error)}}
+    """Tell what differs from what is wanted, field by field."""
+    record, given = _record(ctx), _wanted(ctx)
+    with context.connection(ctx) as cluster:
+        return condition.differences(cluster, context.owner(ctx), record, given)
 
 
 @mapped
@@ -151,4 +145,8 @@ def _recorded(ctx: Context) -> Record | None:
 
 
 def _journal(ctx: Context) -> Journal:
-    return Journal(lambda record: context.replace(ctx, **{RECORD: record.to_json()}), ctx.logger.info)
+    def latest() -> Record:
+        context.refresh(ctx)
+        return _record(ctx)
+
+    return Journal(lambda record: context.replace(ctx, **{RECORD: record.to_json()}), ctx.logger.info, latest)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ class Router:
 
     def __init__(self, cfy: Cfy, directory: Path) -> None:
         self._cfy = cfy
-        self._parameters = directory / "parameters.json"
+        self._directory = directory
+        self._count = count()
 
     def reset(self) -> str:
         """What `cfy executions start quagga_update` said without any parameter."""
@@ -26,10 +29,21 @@ class Router:
 
     def change(self, *, check: bool = True, **properties: Any) -> str:
         """What `cfy executions start quagga_update` said with these properties."""
+        return self._cfy(*self._change(properties), check=check).stdout
+
+    def changing(self, **properties: Any) -> subprocess.Popen[str]:
+        """The same while it runs."""
+        return self._cfy.started(*self._change(properties))
+
+    def _change(self, properties: dict[str, Any]) -> list[str]:
         # In a file, since a command line has not the room for many routes.
-        self._parameters.write_text(json.dumps({"properties": properties}))
-        arguments = ("executions", "start", "quagga_update", "-b", "router", "-p", str(self._parameters))
-        return self._cfy(*arguments, check=check).stdout
+        path = self._directory / f"parameters-{next(self._count)}.json"
+        path.write_text(json.dumps({"properties": properties}))
+        return ["executions", "start", "quagga_update", "-b", "router", "-p", str(path)]
+
+    def is_well(self) -> bool:
+        """Whether check_status has nothing to say against it."""
+        return "Task failed" not in self.operation("validation.check_status", check=False)
 
     def operation(self, name: str, *, check: bool = True, **kwargs: Any) -> str:
         """What an operation of the router said."""

@@ -71,7 +71,7 @@ class Life:
         return self.records[-1]
 
     def update(self, router: Router) -> Record:
-        return change.update(self.cluster, US, self.record, router, self.journal)
+        return change.update(self.cluster, US, self.record, lambda _: router, self.journal)
 
     def start(self) -> Record:
         return change.start(self.cluster, US, self.record, self.journal)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
+from cloudify.workflows.local import StorageConflictError
 
 from cloudify_quagga.errors import (
     Conflict,
@@ -120,9 +121,20 @@ class Instance:
         self.relationships = relationships
         self.runtime_properties = Runtime(runtime)
         self.stored: list[dict[str, Any]] = []
+        self.meanwhile: dict[str, Any] | None = None
+        """What another operation stores before the next update does."""
 
     def update(self) -> None:
+        if self.meanwhile is not None:
+            self.stored.append(self.meanwhile)
+            self.meanwhile = None
+            raise StorageConflictError("version 1 does not match current version 2")
         self.stored.append(dict(self.runtime_properties))
+
+    def refresh(self, force: bool = False) -> None:
+        assert force
+        if self.stored:
+            self.runtime_properties = Runtime(self.stored[-1])
 
 
 def operation_context(
@@ -253,3 +265,13 @@ class TestUninstallingWithoutAWayToTheCluster:
         forgotten.remember(ctx, Forgotten("it still lives"))
         with pytest.raises(Refused):
             forgotten.remove(ctx)
+
+
+def test_what_another_operation_has_stored_meanwhile_stays(tmp_path: Path) -> None:
+    instance = Instance(router="old", live="old")
+    instance.meanwhile = {"router": "old", "live": "new", "further": "one"}
+    context.replace(operation_context(tmp_path, instance), router="new")
+    assert instance.stored[-1] == {"router": "new", "live": "new", "further": "one"}
+    instance.meanwhile = {"router": "new", "live": "newer"}
+    context.forget(operation_context(tmp_path, instance), "router")
+    assert instance.stored[-1] == {"live": "newer"}

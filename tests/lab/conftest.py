@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab import image, state
 from tests.lab import routing
@@ -154,10 +156,30 @@ def untouched(kubectl: Callable[..., str]) -> Iterator[None]:
     assert _cluster_state(kubectl) == before[1]
 
 
+@pytest.fixture(scope="session")
+def least(kubeconfig: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kubeconfig of the account that rbac/ makes: what a router needs, and no more."""
+    kubectl("apply", "-f", str(PROJECT / "rbac" / "cloudify-quagga.yaml"))
+
+    def token() -> str:
+        secrets = json.loads(kubectl("get", "secrets", "-o", "json"))["items"]
+        of = "kubernetes.io/service-account.name"
+        found = [
+            one for one in secrets if one["metadata"].get("annotations", {}).get(of) == "cloudify-quagga"
+        ]
+        return base64.b64decode(found[0]["data"]["token"]).decode() if found else ""
+
+    document = yaml.safe_load(kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": until("the account has a token", token, 20)}
+    path = tmp_path_factory.mktemp("least") / "kubeconfig"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
 @pytest.fixture
-def labelled(cfy: Cfy, kubeconfig: Path) -> Cfy:
-    """A `cfy` that has installed the cluster blueprint on node1."""
-    cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+def labelled(cfy: Cfy, least: Path) -> Cfy:
+    """A `cfy` that has installed the cluster blueprint on node1, with the least rights."""
+    cfy.install("cluster", kubeconfig=str(least), node="node1")
     return cfy
 
 

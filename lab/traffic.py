@@ -56,6 +56,7 @@ class Stream:
 
     def __enter__(self) -> Stream:
         self._receiver = _start("server", "receive", self._address, str(PORT))
+        _await_word(self._receiver)
         self._sender = _start("client", "send", self._address, str(PORT), str(self._rate), str(self._least))
         return self
 
@@ -87,8 +88,7 @@ class TableWatch:
     def __enter__(self) -> TableWatch:
         self._reader = _start(self._host, "table")
         print(*self._prefixes, "", sep="\n", file=self._reader.stdin, flush=True)
-        # It says so when it reads.
-        next(iter(self._reader.stdout or ()))
+        _await_word(self._reader)
         return self
 
     def __exit__(
@@ -104,6 +104,11 @@ def _start(host: str, what: str, *arguments: str) -> subprocess.Popen[str]:
     # In the host's network, with the machine's files. It ends when its starter does.
     enter = process.enter(network.namespace(host))
     return subprocess.Popen([*enter, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _await_word(program: subprocess.Popen[str]) -> None:
+    """Until it has said that it is ready."""
+    next(iter(program.stdout or ()))
 
 
 def _ended(program: subprocess.Popen[str]) -> str:
@@ -132,6 +137,7 @@ def _receive(address: str, port: str) -> None:
     link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     link.bind((address, int(port)))
     link.settimeout(0.2)
+    print("bound", flush=True)
     seen: set[bytes] = set()
     longest, last = 0.0, None
     while not _input_ended(0):

@@ -13,6 +13,8 @@ from cloudify_quagga import table
 
 Context = Any
 Workflow = Callable[..., None]
+# `-p node_ids=NAME` gives a text, not a list of one.
+Names = str | Sequence[str]
 ROUTER = "cloudify.nodes.quagga.Router"
 UPDATE = "cloudify.interfaces.lifecycle.update"
 PULL = "cloudify.interfaces.lifecycle.pull"
@@ -26,8 +28,8 @@ _entry: Callable[[Workflow], Workflow] = workflow(resumable=True)
 def quagga_update(
     ctx: Context,
     properties: object = None,
-    node_ids: Sequence[str] = (),
-    node_instance_ids: Sequence[str] = (),
+    node_ids: Names = (),
+    node_instance_ids: Names = (),
     **_: object,
 ) -> None:
     """Change the running routers, one after the other: the first that refuses ends it."""
@@ -39,8 +41,8 @@ def quagga_update(
 @_entry
 def quagga_show(
     ctx: Context,
-    node_ids: Sequence[str] = (),
-    node_instance_ids: Sequence[str] = (),
+    node_ids: Names = (),
+    node_instance_ids: Names = (),
     json: bool = False,
     **_: object,
 ) -> None:
@@ -55,17 +57,21 @@ def quagga_show(
         ctx.logger.info("%s\n%s", instance.id, shown)
 
 
-def _routers(ctx: Context, node_ids: Sequence[str], node_instance_ids: Sequence[str]) -> list[Any]:
+def _routers(ctx: Context, node_ids: Names, node_instance_ids: Names) -> list[Any]:
     """The routers that are meant: all of them, where none is named."""
     found = list(_all_routers(ctx))
-    _refuse_unknown("node_ids", node_ids, [one.node_id for one in found])
-    _refuse_unknown("node_instance_ids", node_instance_ids, [one.id for one in found])
+    nodes, instances = _listed(node_ids), _listed(node_instance_ids)
+    _refuse_unknown("node_ids", nodes, [one.node_id for one in found])
+    _refuse_unknown("node_instance_ids", instances, [one.id for one in found])
     return [
-        one
-        for one in found
-        if (not node_ids or one.node_id in node_ids)
-        and (not node_instance_ids or one.id in node_instance_ids)
+        one for one in found if (not nodes or one.node_id in nodes) and (not instances or one.id in instances)
     ]
+
+
+def _listed(names: Names) -> Sequence[str]:
+    if isinstance(names, str):
+        return [names] if names else []
+    return names
 
 
 def _all_routers(ctx: Context) -> Iterator[Any]:

@@ -72,6 +72,9 @@ def test_every_router_is_updated_one_after_the_other() -> None:
         ({}, ["one_1", "two_1"]),
         ({"node_ids": ["two"]}, ["two_1"]),
         ({"node_instance_ids": ["one_1"]}, ["one_1"]),
+        ({"node_ids": "two"}, ["two_1"]),
+        ({"node_instance_ids": "one_1"}, ["one_1"]),
+        ({"node_ids": "", "node_instance_ids": ""}, ["one_1", "two_1"]),
         ({"node_ids": ["two"], "node_instance_ids": ["one_1"]}, []),
     ],
 )

@@ -26,8 +26,43 @@ _FOREIGN = {
     ("configure",): "is no line of a configuration file",
     ("do",): "is no line of a configuration file",
 }
-# What follows these is a password.
+# What follows these is a password, also in a command that the next table does not know.
 _IN_CLEAR = ("password", "key-string", "authentication-key", "message-digest-key", "authentication string")
+_ANY, _SOME = "*", "**"
+# Commands whose last argument is a password; each word may be short for it.
+_GIVES_AWAY: tuple[tuple[str, ...], ...] = (
+    ("password",),
+    ("enable", "password"),
+    ("neighbor", _ANY, "password"),
+    ("key-string",),
+    ("ip", "rip", "authentication", "string"),
+    ("ip", "nhrp", "authentication"),
+    ("ip", "msdp", "peer", _ANY, "password"),
+    ("msdp", "peer", _ANY, "password"),
+    ("tcp-md5-auth",),
+)
+# The same, where something else may follow the password.
+_GIVES_AWAY_MIDWAY: tuple[tuple[str, ...], ...] = (
+    ("ip", "ospf", "authentication-key"),
+    ("ip", "ospf", "message-digest-key", _ANY, "md5"),
+    ("ipv6", "ospf6", "authentication", _SOME, "key"),
+    ("area", _ANY, "virtual-link", _ANY, _SOME, "authentication-key"),
+    ("area", _ANY, "virtual-link", _ANY, _SOME, "message-digest-key", _ANY, "md5"),
+    ("area-password", "clear"),
+    ("area-password", "md5"),
+    ("domain-password", "clear"),
+    ("domain-password", "md5"),
+    ("isis", "password", "clear"),
+    ("isis", "password", "md5"),
+)
+# What begins like one of those and says something else.
+_GIVES_NOTHING_AWAY = (
+    re.compile(r"k(ey?)? \d+"),
+    re.compile(r"k(ey?)? ch(a(in?)?)? \S+"),
+)
+_NO_PASSWORD = ("message-digest", "null", "authentication-key", "message-digest-key")
+# In front of a password that is encrypted already.
+_ENCRYPTED = "8"
 
 
 @dataclass(frozen=True)
@@ -80,6 +115,8 @@ def _says_something(given: Given) -> bool:
 
 
 def _judge(given: Given, text: str) -> None:
+    # First: the other refusals show the line.
+    _judge_clear(given, " ".join(text.split()))
     if not text.isprintable():
         raise given.refused("is no line; printable characters and blanks make one")
     if "|" in text:
@@ -87,7 +124,6 @@ def _judge(given: Given, text: str) -> None:
     if "${" in _REFERENCE.sub("", text):
         raise given.refused("holds a '${' that names no secret; ${name} does")
     _judge_words(given, text)
-    _judge_clear(given, " ".join(text.split()))
 
 
 def _judge_words(given: Given, text: str) -> None:
@@ -105,11 +141,50 @@ def _begins(words: Sequence[str], command: Sequence[str]) -> bool:
 
 
 def _judge_clear(given: Given, line: str) -> None:
+    if any(not _is_reference(password) for password in _passwords(line)):
+        hidden = Given(given.path, given.value, hidden=True)
+        raise hidden.refused(
+            "holds a password in clear; say it in `secrets` and write ${name}, and nothing else, in its place"
+        )
+
+
+def _passwords(line: str) -> Iterator[str]:
+    """Every word of a line that is a password, or a part of one."""
+    words = line.split(" ")
+    # `n` is short for `neighbor` too.
+    for said in (words, words[1:] if "no".startswith(words[0].lower()) else []):
+        yield from _arguments(said)
     for marker in _IN_CLEAR:
-        _, found, rest = f" {line} ".partition(f" {marker} ")
-        if found and rest.strip() and not _REFERENCE.search(rest):
-            hidden = Given(given.path, given.value, hidden=True)
-            raise hidden.refused("holds a password in clear; say it in `secrets` and write ${name} here")
+        _, found, behind = f" {line} ".partition(f" {marker} ")
+        if found and behind.strip() and not _REFERENCE.search(behind):
+            yield behind
+
+
+def _arguments(words: Sequence[str]) -> Iterator[str]:
+    """The passwords of a command, each word of it short or not."""
+    if any(one.fullmatch(" ".join(words)) for one in _GIVES_NOTHING_AWAY):
+        return
+    for command in _GIVES_AWAY:
+        for rest in _after(words, command):
+            yield from rest[1:] if rest[:1] == [_ENCRYPTED] and rest[1:] else rest
+    for command in _GIVES_AWAY_MIDWAY:
+        yield from (rest[0] for rest in _after(words, command) if rest and rest[0] not in _NO_PASSWORD)
+
+
+def _after(words: Sequence[str], command: Sequence[str]) -> Iterator[list[str]]:
+    """What follows the command, wherever in the words it ends."""
+    if not command:
+        yield list(words)
+        return
+    if command[0] == _SOME:
+        for begin in range(len(words)):
+            yield from _after(words[begin:], command[1:])
+    elif words and (command[0] == _ANY or command[0].startswith(words[0].lower())):
+        yield from _after(words[1:], command[1:])
+
+
+def _is_reference(word: str) -> bool:
+    return _REFERENCE.fullmatch(word) is not None
 
 
 def _levelled(written: Iterable[Given]) -> list[tuple[int, str]]:

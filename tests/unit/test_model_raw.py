@@ -106,7 +106,7 @@ def test_what_only_looks_like_it_is_not(line: str) -> None:
             "show run | include x",
             "raw line 1: show run | include x holds a '|', which FRR takes",
         ),
-        ("password ${", "raw line 1: password ${ holds a '${' that names no secret; ${name} does"),
+        ("hostname ${", "raw line 1: hostname ${ holds a '${' that names no secret; ${name} does"),
         ("neighbor 1.1.1.1 password tomato", "raw line 1: what is given holds a password in clear"),
         ("ip ospf message-digest-key 1 md5 tomato", "raw line 1: what is given holds a password in clear"),
         ("key-string tomato", "raw line 1: what is given holds a password in clear"),
@@ -116,6 +116,65 @@ def test_lines_are_refused_in_a_sentence(value: object, said: str) -> None:
     refusal = sentence(lambda: raw(value))
     assert refusal.startswith(said)
     assert "tomato" not in refusal
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neighbor 1.1.1.1 passw tomato",
+        "neighbor 1.1.1.1 pass tomato",
+        "neighbor 1.1.1.1 pas tomato",
+        "n 1.1.1.1 PASSW tomato",
+        "neighbor 1.1.1.1 password tomato ${x}",
+        "neighbor 1.1.1.1 password ${x} tomato",
+        "neighbor 1.1.1.1 password tomato${x}",
+        "neighbor ${x} password tomato",
+        "no neighbor 1.1.1.1 passw tomato",
+        "key-string tomato ${x}",
+        "key-s tomato",
+        "key tomato",
+        "password tomato | include x",
+        "k tomato",
+        "pas tomato",
+        "password 8 tomato",
+        "en pass tomato",
+        "ip ospf mess 1 m tomato",
+        "ip ospf message-digest-key 1 md5 tomato ${x}",
+        "area 1 virtual-link 2.2.2.2 authentication message-digest message-d 1 md5 tomato",
+        "area 1 virtual-link 2.2.2.2 authentication-k tomato 1.1.1.1",
+        "area-passw clear tomato",
+        "ip rip auth str tomato",
+    ],
+)
+def test_a_password_in_clear_is_seen_however_it_is_written(line: str) -> None:
+    refusal = sentence(lambda: raw([line]))
+    assert refusal.startswith("raw[0]: what is given holds a password in clear")
+    assert "tomato" not in refusal
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neighbor 1.1.1.1 passw ${x}",
+        "neighbor 1.1.1.1 pass",
+        "neighbor 1.1.1.1 passive",
+        "neighbor 1.1.1.1 port 1790",
+        "key chain tomato",
+        "key 1",
+        "key-string ${x}",
+        "password 8 ${x}",
+        "enable password ${x}",
+        "ip ospf message-digest-key 1 md5 ${x} 10.0.0.1",
+        "area 1 virtual-link 2.2.2.2 authentication message-digest",
+        "area 1 virtual-link 2.2.2.2 authentication message-digest message-digest-key 1 md5 ${x}",
+        "area 1 virtual-link 2.2.2.2 authentication null",
+        "no neighbor 1.1.1.1 password",
+        "route-map pass permit 10",
+        "passive-interface tomato",
+    ],
+)
+def test_what_holds_no_password_is_taken(line: str) -> None:
+    assert raw(line).lines == (line,)
 
 
 def router(value: str, **properties: Any) -> Router:

@@ -14,8 +14,9 @@ from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
 from cloudify_quagga.operations.door import comparing, judging, mapped
 
-# What is remembered: of which deployment, what of it, and since when it is waited for.
+# What is remembered: of which deployment, what of it, and since when which execution waits for it.
 RECORD = "deployment_proxy"
+SINCE, EXECUTION = "waiting_since", "waiting_execution"
 
 
 @mapped
@@ -120,15 +121,16 @@ def _inherit(ctx: Context, wanted: proxy.Inheritance) -> None:
 
 def _await(ctx: Context, deployments: proxy.Deployments, wanted: proxy.Inheritance) -> None:
     record = _recorded(ctx)
-    since = record.get("waiting_since")
+    rest = {key: value for key, value in record.items() if key not in (SINCE, EXECUTION)}
+    since = record.get(SINCE) if record.get(EXECUTION) == ctx.execution_id else None
     if since is None:
+        # An execution that was cancelled, or gave up, has left what the next one must not count.
         since = time.time()
-        context.replace(ctx, **{RECORD: {**record, "waiting_since": since}})
+        context.replace(ctx, **{RECORD: {**rest, SINCE: since, EXECUTION: ctx.execution_id}})
     try:
         proxy.await_installed(deployments, wanted, since)
     except PermanentError:
         # Whoever tries again has all the time again.
-        rest = {key: value for key, value in record.items() if key != "waiting_since"}
         context.replace(ctx, **{RECORD: rest})
         raise
 

@@ -49,6 +49,7 @@ def ctx() -> Any:
         deployment=SimpleNamespace(id="router"),
         node=SimpleNamespace(id="kubernetes_proxy", properties=properties),
         instance=Instance(),
+        execution_id="execution-1",
         logger=logging.getLogger("test"),
     )
 
@@ -117,7 +118,11 @@ def test_waiting_is_taken_up_where_it_was_left(
     with pytest.raises(OperationRetry):
         deployment_proxy.start(ctx)
     record = ctx.instance.runtime_properties["deployment_proxy"]
-    assert record == {"deployment": "cluster", "waiting_since": since}
+    assert record == {
+        "deployment": "cluster",
+        "waiting_since": since,
+        "waiting_execution": "execution-1",
+    }
     ctx.node.properties["timeout"] = 0
     with pytest.raises(NonRecoverableError, match="timeout: 0 seconds are over"):
         deployment_proxy.start(ctx)
@@ -125,6 +130,26 @@ def test_waiting_is_taken_up_where_it_was_left(
     manager.ran("cluster", "install", "terminated")
     deployment_proxy.start(ctx)
     assert ctx.instance.runtime_properties["kubernetes_info"] == INFO
+
+
+def test_another_execution_has_all_the_time_again(
+    ctx: Any, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy, "WAIT_SECONDS", 0.0)
+    ctx.node.properties["timeout"] = 30
+    manager.ran("cluster", "uninstall", "terminated")
+    deployment_proxy.create(ctx)
+    with pytest.raises(OperationRetry):
+        deployment_proxy.start(ctx)
+    # It was cancelled, or its tries were used up, a while ago.
+    ctx.instance.runtime_properties["deployment_proxy"]["waiting_since"] -= 3600
+    ctx.execution_id = "execution-2"
+    with pytest.raises(OperationRetry, match="deployment 'cluster' is uninstalled"):
+        deployment_proxy.start(ctx)
+    # The same one goes on counting.
+    ctx.instance.runtime_properties["deployment_proxy"]["waiting_since"] -= 3600
+    with pytest.raises(NonRecoverableError, match="timeout: 30 seconds are over"):
+        deployment_proxy.start(ctx)
 
 
 def test_drift_and_what_refreshes_it(ctx: Any, manager: Manager) -> None:

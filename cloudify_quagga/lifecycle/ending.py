@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
+from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.story import story
 from cloudify_quagga.model import Labels, Router
-from cloudify_quagga.names import NAME, Identity
+from cloudify_quagga.names import DOMAIN, NAME, Identity
 
 # The pods' grace period, and what kubelet and controllers take on top.
 STOP_SECONDS = render.GRACE_SECONDS + 30.0
 SWEEP_SECONDS = 60.0
 STEP_SECONDS = 2.0
 _POLL_SECONDS = 0.25
+_HOLDS_CONFIGURATION = ("ConfigMap", "Secret")
+# What is left to do for a router that nobody else remembers.
+_TO_DO = f"{DOMAIN}/to-do"
+Step = Callable[[], None]
 
 
-def stop(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
-    """End it, and make sure that no node keeps a route of it."""
-    record = _halt(cluster, identity, record, journal)
+def _stand_still() -> None:
+    """Nothing has to be done from time to time."""
+
+
+def stop(
+    cluster: Cluster, identity: Identity, record: Record, journal: Journal, step: Step = _stand_still
+) -> Record:
+    """End it, and make sure that no node keeps a route of it.
+
+    :param step: called from time to time.
+    """
+    record = _halt(cluster, identity, record, journal, step)
     left = dict.fromkeys((*record.unswept, *record.nodes))
-    return sweep_left(cluster, identity, record, left, journal)
+    return sweep_left(cluster, identity, record, left, journal, step)
 
 
 def delete(cluster: Cluster, identity: Identity, recorded: Iterable[Reference] = ()) -> list[Reference]:
@@ -47,10 +61,11 @@ def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None])
     found = forgotten(cluster, owner)
     for identity in dict.fromkeys(Marks.of(manifest).identity for manifest in found):
         its = [manifest for manifest in found if Marks.of(manifest).identity == identity]
-        for workload in filter(_runs, its):
-            stop(cluster, identity, _reconstructed(workload), Journal(lambda _: None, say))
-            removed.append(Reference.of(workload))
         secrets = [one for workload in filter(_runs, its) for one in _mounted_secrets(workload, identity)]
+        held = [*secrets, *(Reference.of(one) for one in its if one["kind"] in _HOLDS_CONFIGURATION)]
+        for record in _recollected(cluster, its, held):
+            stop(cluster, identity, record, _reminder(cluster, held, say))
+        removed += [Reference.of(workload) for workload in filter(_runs, its)]
         removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)])
     return removed
 
@@ -62,20 +77,24 @@ def farewell(
     journal: Journal,
     send: Callable[[], object],
     goes: Callable[[Manifest], bool],
+    step: Step = _stand_still,
 ) -> Record:
     """Send pods away and hear the last word of each.
 
     :param send: what makes them go.
     :param goes: tells which pods that concerns.
+    :param step: called from time to time.
     """
     there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
     present = {pod["metadata"]["uid"]: pod for pod in filter(goes, there.found)}
+    record = _expecting(record, present.values(), journal)
     send()
     for pod in present.values():
         _let_go(cluster, pod)
     try:
         with closing(there.changes(STOP_SECONDS)) as changes:
             while present and (event := next(changes, None)):
+                step()
                 if not goes(event.manifest):
                     continue
                 uid = event.manifest["metadata"]["uid"]
@@ -92,17 +111,22 @@ def farewell(
 
 
 def sweep_left(
-    cluster: Cluster, identity: Identity, record: Record, left: Iterable[str], journal: Journal
+    cluster: Cluster,
+    identity: Identity,
+    record: Record,
+    left: Iterable[str],
+    journal: Journal,
+    step: Step = _stand_still,
 ) -> Record:
     """Make sure that nodes which the router has left keep no route of it."""
     for node in left:
-        journal.say(f"{node}: {_sweep(cluster, identity, record, node)}")
+        journal.say(f"{node}: {_sweep(cluster, identity, record, node, step)}")
         record = record.swept(node)
         journal.save(record)
     return record
 
 
-def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal) -> Record:
+def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal, step: Step) -> Record:
     """Delete what runs and hear every pod's last word."""
     record = farewell(
         cluster,
@@ -111,8 +135,9 @@ def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal
         journal,
         send=lambda: cluster.delete(record.workload, dependents_first=True),
         goes=lambda _: True,
+        step=step,
     )
-    _until_gone(cluster, [record.workload], STOP_SECONDS)
+    _until_gone(cluster, [record.workload], STOP_SECONDS, step)
     return record
 
 
@@ -120,6 +145,22 @@ def _let_go(cluster: Cluster, pod: Manifest) -> None:
     """Do not wait for the kubelet, which keeps such a pod for ten seconds and more."""
     if pods.is_over(pod):
         cluster.delete(Reference.of(pod), at_once=True)
+
+
+def _expecting(record: Record, going: Iterable[Manifest], journal: Journal) -> Record:
+    """Remember where routes may be left, before it is done: whoever is cut off sees these pods no more."""
+    unswept = {
+        node: _unseen(pod) for pod in going if (node := pods.node_of(pod)) and pods.left_something(pod)
+    }
+    if unswept.keys() <= record.unswept.keys():
+        return record
+    record = replace(record, unswept={**unswept, **record.unswept})
+    journal.save(record)
+    return record
+
+
+def _unseen(pod: Manifest) -> str:
+    return f"{pod['metadata']['name']} was not seen to end"
 
 
 def _farewell(record: Record, pod: Manifest, journal: Journal) -> Record:
@@ -133,6 +174,8 @@ def _farewell(record: Record, pod: Manifest, journal: Journal) -> Record:
     if words.startswith(pods.CLEAN):
         journal.say(f"{node}: {words}")
         return record.swept(node)
+    if record.unswept.get(node) == _unseen(pod):
+        return replace(record, unswept={name: one for name, one in record.unswept.items() if name != node})
     return record
 
 
@@ -146,7 +189,7 @@ def _still_there(cluster: Cluster, found: Iterable[Manifest]) -> str:
     return "; ".join(sentences)
 
 
-def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str) -> str:
+def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str, step: Step) -> str:
     """Remove from a node what a router that was killed left there; tells what came of it."""
     node = cluster.get(Reference("v1", "Node", node_name))
     if node is None:
@@ -159,17 +202,20 @@ def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str)
     pod = render.sweeper(record.wanted, identity, node_name)
     reference = Reference.of(pod)
     if cluster.delete(reference):
-        _until_gone(cluster, [reference], SWEEP_SECONDS)
+        _until_gone(cluster, [reference], SWEEP_SECONDS, step)
     cluster.apply(pod, identity.field_manager)
     try:
-        words = _await_swept(cluster, reference, pod["metadata"]["labels"], node_name)
+        swept = _await_swept(cluster, reference, pod["metadata"]["labels"], node_name, step)
+        words = _checked(swept, record, node_name)
     finally:
         cluster.delete(reference)
-    _until_gone(cluster, [reference], SWEEP_SECONDS)
+    _until_gone(cluster, [reference], SWEEP_SECONDS, step)
     return words
 
 
-def _await_swept(cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str) -> str:
+def _await_swept(
+    cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str, step: Step
+) -> Manifest:
     deadline = time.monotonic() + SWEEP_SECONDS
     while True:
         there = cluster.observe("v1", "Pod", str(reference.namespace), selector)
@@ -177,22 +223,27 @@ def _await_swept(cluster: Cluster, reference: Reference, selector: Mapping[str, 
         if pod is None:
             raise Waiting(f"the pod that was to sweep {node_name} has been taken away")
         if pods.has_ended(pod):
-            return _checked(pod, node_name)
+            return pod
         left = deadline - time.monotonic()
         if left <= 0:
             raise Waiting(f"{node_name} is not swept after {SWEEP_SECONDS:.0f} s: {story(cluster, pod)}")
+        step()
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:
             next(changes, None)
 
 
-def _checked(pod: Manifest, node_name: str) -> str:
+def _checked(pod: Manifest, record: Record, node_name: str) -> str:
     words = pods.last_words(pod) or pods.obstacle(pod) or "it gave no reason"
-    if not words.startswith(pods.CLEAN):
-        raise Failed(
-            f"routes may be left on {node_name}, and the pod that was to remove them says: {words}; look at "
-            f"`ip route` there, mend what it names, and uninstall again"
-        )
-    return words
+    if words.startswith(pods.CLEAN):
+        return words
+    has_refused_so = words.startswith(pods.REFUSED) and words in record.unswept.get(node_name, "")
+    if has_refused_so and node_name not in record.nodes:
+        # What kept the router from running keeps it from being swept, and is somebody else's affair.
+        return f"the router was never seen to route there, and nothing can be swept: {words}"
+    raise Failed(
+        f"routes may be left on {node_name}, and the pod that was to remove them says: {words}; look at "
+        f"`ip route` there, mend what it names, and uninstall again"
+    )
 
 
 def _is_anothers(cluster: Cluster, identity: Identity, node_name: str) -> bool:
@@ -210,12 +261,15 @@ def _bring_back(node_name: str) -> str:
     )
 
 
-def _until_gone(cluster: Cluster, references: Iterable[Reference], seconds: float) -> None:
+def _until_gone(
+    cluster: Cluster, references: Iterable[Reference], seconds: float, step: Step = _stand_still
+) -> None:
     deadline = time.monotonic() + seconds
     left = list(references)
     while left := [one for one in left if cluster.get(one) is not None]:
         if time.monotonic() > deadline:
             raise Waiting(f"{', '.join(map(str, left))}: still there {seconds:.0f} s after being deleted")
+        step()
         time.sleep(_POLL_SECONDS)
 
 
@@ -226,7 +280,7 @@ def _last_made_first(*groups: Iterable[Reference]) -> list[Reference]:
 def _runs(manifest: Manifest) -> bool:
     """Whether it is what runs a router: neither its configuration nor its sweeper."""
     labels: Mapping[str, str] = manifest["metadata"]["labels"]
-    return manifest["kind"] != "ConfigMap" and labels.get(NAME) == ROUTERS[NAME]
+    return manifest["kind"] not in _HOLDS_CONFIGURATION and labels.get(NAME) == ROUTERS[NAME]
 
 
 def _delete_leases(cluster: Cluster, identity: Identity, references: Iterable[Reference]) -> None:
@@ -246,6 +300,37 @@ def _mounted_secrets(workload: Manifest, identity: Identity) -> Iterator[Referen
 def _pod_spec(workload: Manifest) -> Manifest:
     spec: Manifest = workload["spec"] if workload["kind"] == "Pod" else workload["spec"]["template"]["spec"]
     return spec
+
+
+def _recollected(cluster: Cluster, its: Iterable[Manifest], held: Iterable[Reference]) -> Iterator[Record]:
+    """What there is to stop, or at least to sweep, and what an earlier try has found out about it."""
+    objects = filter(None, map(cluster.get, dict.fromkeys(held)))
+    known = next((record for one in objects if (record := _remembered(one))), None)
+    workloads = list(filter(_runs, its))
+    for workload in workloads:
+        record = _reconstructed(workload)
+        yield replace(record, nodes=known.nodes, unswept=known.unswept) if known else record
+    if known and not workloads:
+        yield known
+
+
+def _remembered(configuration: Manifest) -> Record | None:
+    stored = (configuration["metadata"].get("annotations") or {}).get(_TO_DO)
+    return Record.from_json(json.loads(stored)) if stored else None
+
+
+def _reminder(cluster: Cluster, held: Iterable[Reference], say: Callable[[str], None]) -> Journal:
+    """Writes on the configuration, which goes last, what is left to do: there is no other place for it."""
+    references = list(dict.fromkeys(held))
+    path = f"/metadata/annotations/{_TO_DO.replace('/', '~1')}"
+
+    def save(record: Record) -> None:
+        operation = {"op": "add", "path": path, "value": json.dumps(record.to_json())}
+        for reference in references:
+            with suppress(Absent):
+                cluster.patch(reference, [operation])
+
+    return Journal(save, say)
 
 
 def _reconstructed(workload: Manifest) -> Record:

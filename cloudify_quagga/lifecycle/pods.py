@@ -114,7 +114,7 @@ def left_something(pod: Manifest) -> str | None:
     if "running" in (_container(pod).get("state") or {}):
         return "it went without a last word"
     words = last_words(pod)
-    if words is None or words.startswith((REFUSED, *CLEAN)):
+    if words is None or words.startswith(CLEAN) or (words.startswith(REFUSED) and not _has_restarted(pod)):
         return None
     return f"its last word was: {words}"
 
@@ -150,6 +150,11 @@ def container(pod: Manifest) -> str | None:
     """The name of the container that the rest of this module tells of."""
     name: str | None = _container(pod).get("name")
     return name
+
+
+def _has_restarted(pod: Manifest) -> bool:
+    """Whether it had a life before its latest one, of which nothing is known any more."""
+    return bool(_container(pod).get("restartCount"))
 
 
 def _container(pod: Manifest) -> dict[str, Any]:

@@ -131,6 +131,54 @@ def test_a_router_that_refused_its_input_touched_nothing(notes: Notes) -> None:
     assert sweepers(cluster) == []
 
 
+def refusing(words: str, sweeper_says: str = SWEPT) -> Kubelet:
+    """Ends what is deleted with a refusal, after a restart."""
+    end = kubelet(words, sweeper_says)
+
+    def run(cluster: SmallCluster, pod: Manifest) -> None:
+        end(cluster, pod)
+        for event in cluster._events:
+            event.manifest["status"]["containerStatuses"][0]["restartCount"] = 1
+
+    return run
+
+
+STRANGER = "refused: another routing suite is running in this network namespace"
+
+
+def test_a_refusal_after_a_life_that_routed_is_swept(notes: Notes) -> None:
+    cluster = SmallCluster(refusing("refused: interfaces[1]: 'eth9' is not an interface of node1"))
+    record = stop(cluster, running(cluster, "node1", ready=False), notes)
+    assert sweepers(cluster) == ["node1"]
+    assert record.unswept == {}
+
+
+def test_what_kept_a_router_from_ever_running_does_not_keep_it_from_going(notes: Notes) -> None:
+    cluster = SmallCluster(refusing(STRANGER, STRANGER))
+    record = stop(cluster, running(cluster, "node1", ready=False), notes)
+    assert record.unswept == {}
+    assert notes.said[-1].startswith("node1: the router was never seen to route there, and nothing can be")
+
+
+def test_but_where_it_routed_somebody_has_to_look(notes: Notes) -> None:
+    cluster = SmallCluster(refusing(STRANGER, STRANGER))
+    with pytest.raises(Failed, match="routes may be left on node1"):
+        stop(cluster, running(cluster, "node1"), notes)
+
+
+def test_a_pod_that_was_seen_once_is_not_forgotten_by_who_is_cut_off(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(None))
+    record = running(cluster, "node1", ready=False)
+    with pytest.raises(Waiting):
+        stop(cluster, record, notes)
+    for pod in cluster.find("v1", "Pod"):
+        cluster.gone(pod)
+    cluster._kubelet = kubelet(None)
+    record = stop(cluster, notes.records[-1], notes)
+    assert sweepers(cluster) == ["node1"]
+    assert record.unswept == {}
+
+
 def test_a_sweeper_that_finds_something_else_fails_with_its_words(notes: Notes) -> None:
     cluster = SmallCluster(kubelet("Error (exit code 137)", "refused: a foreign zebra runs here"))
     with pytest.raises(Failed, match=r"on node1, and the pod .* says: refused: a foreign zebra runs here"):
@@ -200,6 +248,16 @@ def owner(known: set[str], origin: str = "here") -> Owner:
     return Owner(mine, origin, frozenset({mine.instance, *known}), "cfy uninstall -b")
 
 
+def living(cluster: SmallCluster, *node_names: str) -> None:
+    """A router as an earlier install made it, on these nodes."""
+    maker = Owner(US, "here", frozenset({US.instance}), "")
+    running(cluster, *node_names)
+    for manifest in [*cluster.find("v1", "ConfigMap"), *cluster.find("apps/v1", "DaemonSet")]:
+        cluster.put(maker.stamped(manifest))
+    for pod in cluster.find("v1", "Pod"):
+        pod["metadata"]["ownerReferences"] = [{"kind": "DaemonSet"}]
+
+
 @pytest.mark.parametrize(
     ("who", "removed"),
     [
@@ -210,13 +268,24 @@ def owner(known: set[str], origin: str = "here") -> Owner:
 )
 def test_only_what_nobody_knows_any_more_is_removed(who: Owner, removed: bool, notes: Notes) -> None:
     cluster = SmallCluster(kubelet("Error (exit code 137)"))
-    maker = Owner(US, "here", frozenset({US.instance}), "")
-    running(cluster, "node1")
-    for manifest in [*cluster.find("v1", "ConfigMap"), *cluster.find("apps/v1", "DaemonSet")]:
-        cluster.put(maker.stamped(manifest))
-    for pod in cluster.find("v1", "Pod"):
-        pod["metadata"]["ownerReferences"] = [{"kind": "DaemonSet"}]
+    living(cluster, "node1")
     gone = ending.remove_forgotten(cluster, who, notes.said.append)  # type: ignore[arg-type]
     assert bool(gone) is removed
     assert bool(cluster.find("v1", "ConfigMap")) is not removed
     assert sweepers(cluster) == (["node1"] if removed else [])
+
+
+def test_what_is_left_to_do_for_a_forgotten_router_is_remembered(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    living(cluster, "node1", "node2")
+    cluster.put(node("node2", ready=False))
+    for _ in range(2):
+        with pytest.raises(Failed, match=r"node2 .*is not Ready: bring it back"):
+            ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    assert cluster.find("apps/v1", "DaemonSet") == []
+    assert sweepers(cluster) == ["node1"]
+    cluster.put(node("node2"))
+    gone = ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    assert [one.kind for one in gone] == ["ConfigMap"]
+    assert sweepers(cluster) == ["node1", "node2"]
+    assert ending.remove_forgotten(cluster, owner(set()), notes.said.append) == []  # type: ignore[arg-type]

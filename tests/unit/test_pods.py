@@ -54,6 +54,19 @@ def test_what_a_pod_that_is_gone_may_have_left(gone: dict[str, Any], why: str | 
     assert (told is None) if why is None else (told is not None and told.startswith(why))
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("refused: interfaces[1]: ...", "its last word was: refused: interfaces[1]: ..."),
+        ("stopped: 0 routes left (2 withdrawn in 0.10 s)", None),
+    ],
+)
+def test_an_earlier_life_may_have_left_what_a_refusal_did_not_touch(words: str, why: str | None) -> None:
+    again = pod({"waiting": {"reason": "CrashLoopBackOff"}}, ended(words, 64))
+    again["status"]["containerStatuses"][0]["restartCount"] = 3
+    assert pods.left_something(again) == why
+
+
 def test_a_refusal_is_heard_now_and_after_a_restart() -> None:
     words = "refused: interfaces[1]: 'eth9' is not an interface of node1, which has eth0, eth1, lo"
     assert pods.refusal(pod(ended(words, 64))) == words

@@ -8,9 +8,8 @@ recognised by their deployment and origin being ours and their instance not bein
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cloudify_quagga.cluster import Cluster, Manifest, Right
 from cloudify_quagga.errors import Conflict
@@ -20,7 +19,7 @@ from cloudify_quagga.names import DEPLOYMENT, DOMAIN, INSTANCE, MANAGED_BY, NAME
 ORIGIN = f"{DOMAIN}/origin"
 OURS = {MANAGED_BY: "cloudify"}
 ROUTERS = {**OURS, NAME: "quagga"}
-# In the order in which they are made.
+# In the order in which they are made. No Secrets: nobody should need the right to list all of them.
 KINDS = (("v1", "ConfigMap"), ("apps/v1", "DaemonSet"), ("apps/v1", "Deployment"), ("v1", "Pod"))
 
 
@@ -35,12 +34,14 @@ class Owner:
     :param origin: the profile, or the manager and tenant, whose deployment it is.
     :param known: the ids of the deployment's node instances that the orchestrator knows.
     :param uninstall: the command that uninstalls a deployment, up to the deployment's id.
+    :param namespace: where it makes its objects, as far as it says.
     """
 
     identity: Identity
     origin: str
     known: frozenset[str]
     uninstall: str
+    namespace: str | None = None
 
     def stamped(self, manifest: Manifest) -> Manifest:
         """The manifest with its origin written on it."""
@@ -99,16 +100,30 @@ def forgotten(cluster: Cluster, owner: Owner) -> list[Manifest]:
     if not all(cluster.may(Right("list", *kind)) for kind in KINDS):
         return []
     selector = {**OURS, DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
-    return [found for found in _of_all_kinds(cluster, selector) if owner.forgot(Marks.of(found))]
+    found = _of_all_kinds(cluster, selector, likely=owner.namespace)
+    return [one for one in found if owner.forgot(Marks.of(one))]
 
 
 def _of_all_kinds(
-    cluster: Cluster, selector: Mapping[str, str], namespace: str | None = None
-) -> list[dict[str, Any]]:
-    return [
-        found
-        for api_version, kind in KINDS
-        for found in cluster.find(api_version, kind, namespace, selector)
-        # What a controller made goes with what it was made for.
-        if not found["metadata"].get("ownerReferences")
+    cluster: Cluster, selector: Mapping[str, str], namespace: str | None = None, likely: str | None = None
+) -> list[Manifest]:
+    found = [
+        one for api_version, kind in KINDS for one in cluster.find(api_version, kind, namespace, selector)
     ]
+    places = {likely, *(one["metadata"].get("namespace") for one in found)} - {None}
+    secrets = _secrets(cluster, selector, namespace, sorted(map(str, places)))
+    # What a controller made goes with what it was made for.
+    return [one for one in (*secrets, *found) if not one["metadata"].get("ownerReferences")]
+
+
+def _secrets(
+    cluster: Cluster, selector: Mapping[str, str], namespace: str | None, places: Iterable[str]
+) -> list[Manifest]:
+    """Those that hold a router's configuration; few may list the Secrets of every namespace.
+
+    :param places: the namespaces that are looked into where not all can be.
+    """
+    if cluster.may(Right("list", "v1", "Secret", namespace)):
+        return cluster.find("v1", "Secret", namespace, selector)
+    searched = () if namespace else [one for one in places if cluster.may(Right("list", "v1", "Secret", one))]
+    return [secret for one in searched for secret in cluster.find("v1", "Secret", one, selector)]

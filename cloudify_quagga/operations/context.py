@@ -66,11 +66,11 @@ def owner(ctx: Context) -> Owner:
     storage = local_storage(ctx)
     if storage is not None:
         known = frozenset(one["id"] for one in storage.get_node_instances())
-        return Owner(identity, _profile(storage), known, "cfy uninstall -b")
+        return Owner(identity, _profile(storage), known, "cfy uninstall -b", _namespace(ctx))
     client = get_rest_client()
     instances = client.node_instances.list(deployment_id=deployment, _include=["id"], _get_all_results=True)
     known = frozenset(one["id"] for one in instances)
-    return Owner(identity, _manager(ctx), known, "cfy uninstall")
+    return Owner(identity, _manager(ctx), known, "cfy uninstall", _namespace(ctx))
 
 
 def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
@@ -232,6 +232,11 @@ def _master(ctx: Context) -> str | None:
     url = kubernetes_info(ctx).get("url")
     told = urlsplit(url).hostname if isinstance(url, str) else None
     return told or ctx.instance.runtime_properties.get(MASTER_IP)
+
+
+def _namespace(ctx: Context) -> str | None:
+    told = properties(ctx).get("namespace")
+    return told if isinstance(told, str) and told else None
 
 
 def _profile(storage: Any) -> str:  # noqa: ANN401

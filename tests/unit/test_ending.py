@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Manifest, Reference
+from cloudify_quagga.cluster import Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import ending
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -289,3 +289,50 @@ def test_what_is_left_to_do_for_a_forgotten_router_is_remembered(notes: Notes) -
     assert [one.kind for one in gone] == ["ConfigMap"]
     assert sweepers(cluster) == ["node1", "node2"]
     assert ending.remove_forgotten(cluster, owner(set()), notes.said.append) == []  # type: ignore[arg-type]
+
+
+class Narrow(SmallCluster):
+    """Lets Secrets be listed in some namespaces only, as rbac/ does."""
+
+    def __init__(self, *namespaces: str | None) -> None:
+        super().__init__(kubelet(CLEAN))
+        self._namespaces = namespaces
+
+    def may(self, right: object) -> bool:
+        assert isinstance(right, Right)
+        return right.kind != "Secret" or right.namespace in self._namespaces
+
+    def find(
+        self, api_version: str, kind: str, namespace: str | None = None, *more: Any, **others: Any
+    ) -> Any:
+        assert kind != "Secret" or namespace in self._namespaces
+        return super().find(api_version, kind, namespace, *more, **others)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "found"),
+    [
+        pytest.param(Narrow(None), True, id="everywhere"),
+        pytest.param(Narrow("default"), True, id="where the router is"),
+        pytest.param(Narrow(), False, id="nowhere"),
+    ],
+)
+def test_a_secret_is_found_that_was_made_before_anything_else(cluster: Narrow, found: bool) -> None:
+    router = Router.parse({**ROUTER.to_json(), "raw": ["password ${p}"], "secrets": {"p": "tomato"}})
+    maker = Owner(US, "here", frozenset({US.instance}), "")
+    secret = cluster.put(maker.stamped(render.configuration(router, US)))
+    assert secret["kind"] == "Secret"
+    searcher = replace(owner(set()), namespace="default")
+    gone = ending.remove_forgotten(cluster, searcher, print)  # type: ignore[arg-type]
+    assert [one.kind for one in gone] == (["Secret"] if found else [])
+    assert (cluster.get(Reference.of(secret)) is None) is found
+
+
+def test_secrets_are_looked_for_where_other_objects_are() -> None:
+    cluster = Narrow("default")
+    for manifest in render.objects(ROUTER, US):
+        cluster.put(manifest)
+    secret = Reference("v1", "Secret", US.object_name, "default")
+    metadata = {"name": secret.name, "namespace": "default", "labels": US.labels}
+    cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    assert secret in ending.delete(cluster, US)  # type: ignore[arg-type]

@@ -163,6 +163,14 @@ def test_the_owner_is_known_by_profile_and_instances(tmp_path: Path) -> None:
     assert str(tmp_path) in owner.origin
 
 
+@pytest.mark.parametrize(
+    ("said", "namespace"), [("edge", "edge"), ("", None), (None, None), ({"get_input": "ns"}, None)]
+)
+def test_the_owner_is_where_its_node_says(tmp_path: Path, said: object, namespace: str | None) -> None:
+    ctx = operation_context(tmp_path, properties={"namespace": said})
+    assert context.owner(ctx).namespace == namespace
+
+
 class Rest:
     """A manager's REST client, as far as an owner asks it."""
 

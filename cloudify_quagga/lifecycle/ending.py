@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
-from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.errors import Failed, NotPermitted, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -27,10 +27,38 @@ _HOLDS_CONFIGURATION = ("ConfigMap", "Secret")
 # What is left to do for a router that nobody else remembers.
 _TO_DO = f"{DOMAIN}/to-do"
 Step = Callable[[], None]
+Recorded = Callable[[], Record | None]
 
 
 def _stand_still() -> None:
     """Nothing has to be done from time to time."""
+
+
+def end(cluster: Cluster, owner: Owner, recorded: Recorded, journal: Journal) -> None:
+    """End it in one's turn: a change that is under way would make it anew.
+
+    :param recorded: what is remembered of it when one's turn has come; nothing where it is gone by then.
+    """
+    with _turn(cluster, owner, recorded) as step:
+        record = recorded()
+        if record is not None:
+            stop(cluster, owner.identity, record, journal, step)
+
+
+def remove(cluster: Cluster, owner: Owner, recorded: Recorded, journal: Journal, forget: Step) -> None:
+    """Remove it in one's turn; what a change has run again since it was ended is ended first.
+
+    :param recorded: as with ``end``.
+    :param forget: has nobody remember it, which ends the changes that wait for their turn.
+    """
+    with _turn(cluster, owner, recorded) as step:
+        record = recorded()
+        if record is not None:
+            if cluster.get(record.workload) is not None:
+                record = stop(cluster, owner.identity, record, journal, step)
+            removed = delete(cluster, owner.identity, record.objects, step)
+            journal.say(f"Removed: {', '.join(map(str, removed)) or 'nothing was left'}")
+        forget()
 
 
 def stop(
@@ -45,13 +73,14 @@ def stop(
     return sweep_left(cluster, identity, record, left, journal, step)
 
 
-def delete(cluster: Cluster, identity: Identity, recorded: Iterable[Reference] = ()) -> list[Reference]:
+def delete(
+    cluster: Cluster, identity: Identity, recorded: Iterable[Reference] = (), step: Step = _stand_still
+) -> list[Reference]:
     """Remove all that is recorded or bears the instance's marks; tells what that was."""
     recorded = list(recorded)
     marked = [Reference.of(manifest) for manifest in of_instance(cluster, identity)]
     removed = [reference for reference in _last_made_first(recorded, marked) if cluster.delete(reference)]
-    _until_gone(cluster, removed, STOP_SECONDS)
-    _delete_leases(cluster, identity, [*recorded, *marked])
+    _until_gone(cluster, removed, STOP_SECONDS, step)
     return removed
 
 
@@ -63,10 +92,11 @@ def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None])
         its = [manifest for manifest in found if Marks.of(manifest).identity == identity]
         secrets = [one for workload in filter(_runs, its) for one in _mounted_secrets(workload, identity)]
         held = [*secrets, *(Reference.of(one) for one in its if one["kind"] in _HOLDS_CONFIGURATION)]
-        for record in _recollected(cluster, its, held):
-            stop(cluster, identity, record, _reminder(cluster, held, say))
-        removed += [Reference.of(workload) for workload in filter(_runs, its)]
-        removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)])
+        with _turn_in(cluster, replace(owner, identity=identity), its[0]["metadata"]["namespace"]) as step:
+            for record in _recollected(cluster, its, held):
+                stop(cluster, identity, record, _reminder(cluster, held, say), step)
+            removed += [Reference.of(workload) for workload in filter(_runs, its)]
+            removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)], step)
     return removed
 
 
@@ -124,6 +154,29 @@ def sweep_left(
         record = record.swept(node)
         journal.save(record)
     return record
+
+
+@contextmanager
+def _turn(cluster: Cluster, owner: Owner, recorded: Recorded) -> Iterator[Step]:
+    """One's turn where the recorded router is; nobody's turn where none is recorded."""
+    record = recorded()
+    if record is None:
+        yield _stand_still
+        return
+    with _turn_in(cluster, owner, record.wanted.namespace) as step:
+        yield step
+
+
+@contextmanager
+def _turn_in(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Step]:
+    """One's turn, and what keeps it; who may not take one could not have changed the router either."""
+    with ExitStack() as stack:
+        step = _stand_still
+        # The namespace may be gone, or on its way: nothing is changed there any more.
+        with suppress(Absent, NotPermitted):
+            if cluster.may(Right("create", lease.API_VERSION, lease.KIND, namespace)):
+                step = stack.enter_context(lease.turn(cluster, owner, namespace)).renew
+        yield step
 
 
 def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal, step: Step) -> Record:
@@ -281,13 +334,6 @@ def _runs(manifest: Manifest) -> bool:
     """Whether it is what runs a router: neither its configuration nor its sweeper."""
     labels: Mapping[str, str] = manifest["metadata"]["labels"]
     return manifest["kind"] not in _HOLDS_CONFIGURATION and labels.get(NAME) == ROUTERS[NAME]
-
-
-def _delete_leases(cluster: Cluster, identity: Identity, references: Iterable[Reference]) -> None:
-    """What a change that was cut off has left; before there were changes nobody had the right to it."""
-    for namespace in dict.fromkeys(one.namespace for one in references):
-        if namespace and cluster.may(Right("delete", lease.API_VERSION, lease.KIND, namespace)):
-            cluster.delete(lease.reference(identity, namespace))
 
 
 def _mounted_secrets(workload: Manifest, identity: Identity) -> Iterator[Reference]:

@@ -18,7 +18,7 @@ from cloudify_rest_client.exceptions import CloudifyClientError
 
 from cloudify_quagga import ssh
 from cloudify_quagga.cluster import Cluster, connect, connect_through
-from cloudify_quagga.errors import Refused
+from cloudify_quagga.errors import Failed, Refused
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.model import Access
 from cloudify_quagga.model.ssh import Ssh
@@ -183,6 +183,19 @@ def replace(ctx: Context, **runtime: object) -> None:
     _store(ctx, lambda told: told.update(runtime))
 
 
+def replace_known(ctx: Context, name: str, value: object) -> None:
+    """Replace a runtime property that is there; where it is gone, what it was about has been deleted."""
+
+    def change(told: dict[str, Any]) -> None:
+        if name not in told:
+            raise Failed(
+                f"{ctx.instance.id} has been deleted meanwhile; nothing is remembered of it any more"
+            )
+        told[name] = value
+
+    _store(ctx, change)
+
+
 def forget(ctx: Context, *names: str) -> None:
     """Forget these runtime properties, now."""
 
@@ -222,9 +235,8 @@ def has_made_something(ctx: Context) -> bool:
 
 
 def clear(ctx: Context) -> None:
-    """Forget everything; the local profile would keep it after an uninstall."""
-    for name in list(ctx.instance.runtime_properties):
-        del ctx.instance.runtime_properties[name]
+    """Forget everything, now; the local profile would keep it after an uninstall."""
+    _store(ctx, lambda told: told.clear())
 
 
 def _master(ctx: Context) -> str | None:

@@ -38,7 +38,7 @@ def create(ctx: Context, **_: object) -> None:
     """Resolve the wanted state once, record it, and make everything but what runs."""
     wanted, access = _wanted(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        life.create(cluster, context.owner(ctx), wanted, access, _journal(ctx))
+        life.create(cluster, context.owner(ctx), wanted, access, _journal(ctx, is_new=True))
 
 
 @mapped
@@ -100,22 +100,22 @@ def pull(ctx: Context, **_: object) -> None:
 @mapped
 def stop(ctx: Context, **_: object) -> None:
     """End the router, and whatever an earlier install left running, with no route left on any node."""
-    record = _recorded(ctx)
-    if record is not None:
+    if _recorded(ctx) is not None:
         with context.connection(ctx) as cluster:
-            ending.stop(cluster, context.owner(ctx).identity, record, _journal(ctx))
+            ending.end(cluster, context.owner(ctx), lambda: _latest(ctx), _journal(ctx))
     forgotten.remove(ctx)
 
 
 @mapped
 def delete(ctx: Context, **_: object) -> None:
     """Remove what is recorded or bears this instance's marks, and forget it."""
-    record = _recorded(ctx)
-    if record is not None:
-        with context.connection(ctx) as cluster:
-            removed = ending.delete(cluster, context.owner(ctx).identity, record.objects)
-        ctx.logger.info("Removed: %s", ", ".join(map(str, removed)) or "nothing was left")
-    context.clear(ctx)
+    if _recorded(ctx) is None:
+        context.clear(ctx)
+        return
+    with context.connection(ctx) as cluster:
+        ending.remove(
+            cluster, context.owner(ctx), lambda: _latest(ctx), _journal(ctx), lambda: context.clear(ctx)
+        )
 
 
 def _wanted(ctx: Context) -> Router:
@@ -144,9 +144,23 @@ def _recorded(ctx: Context) -> Record | None:
     return Record.from_json(stored) if stored else None
 
 
-def _journal(ctx: Context) -> Journal:
+def _latest(ctx: Context) -> Record | None:
+    """What is recorded by now; another operation may have come before one's turn."""
+    context.refresh(ctx)
+    return _recorded(ctx)
+
+
+def _journal(ctx: Context, is_new: bool = False) -> Journal:
+    """Where records go; only a new router's where there is none."""
+
     def latest() -> Record:
         context.refresh(ctx)
         return _record(ctx)
 
-    return Journal(lambda record: context.replace(ctx, **{RECORD: record.to_json()}), ctx.logger.info, latest)
+    def save(record: Record) -> None:
+        if is_new:
+            context.replace(ctx, **{RECORD: record.to_json()})
+        else:
+            context.replace_known(ctx, RECORD, record.to_json())
+
+    return Journal(save, ctx.logger.info, latest)

@@ -479,14 +479,6 @@ def test_rights_are_asked_for_before_anything_is_changed(lived: Life) -> None:
     assert lived.cluster.applied == []
 
 
-def test_deleting_takes_a_lease_that_was_left(cluster: RoutingCluster) -> None:
-    lived = Life(cluster, wanted())
-    TestOneAtATime().hold(cluster, "elsewhere/1234/9/abc", lease._now())
-    ending.stop(lived.cluster, US.identity, lived.record, lived.journal)
-    ending.delete(lived.cluster, US.identity, lived.record.objects)
-    assert [one for one in cluster._objects if one.kind not in ("Node",)] == []
-
-
 def test_references_of_both_ends_are_known_while_a_change_is_under_way(lived: Life) -> None:
     seen: list[list[str]] = []
     lived.journal = Journal(lambda record: seen.append([one.kind for one in record.objects]), print)

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
 
-from cloudify_quagga.errors import Unavailable
+from cloudify_quagga.cluster import Absent, Manifest, Reference
+from cloudify_quagga.errors import NotPermitted, Unavailable
+from cloudify_quagga.lifecycle import lease
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations import router as operations
-from tests.unit.small_routers import RoutingCluster
+from tests.unit.small_routers import CLEAN, RoutingCluster
 from tests.unit.test_change import ONE, OTHER, US, hasty
-from tests.unit.test_operations_door import Instance
+from tests.unit.test_operations_door import Instance, Runtime
 
 __all__ = ["hasty"]
 
@@ -161,3 +163,87 @@ def test_uninstalling_forgets_everything(node: Node, monkeypatch: pytest.MonkeyP
     node("delete")
     assert node.runtime == {}
     assert {reference.kind for reference in node.cluster._objects} == {"Node"}
+
+
+def held_by(cluster: RoutingCluster, holder: str) -> Manifest:
+    """The Lease of a change that has just said that it is at it."""
+    at = lease.reference(US.identity, "default")
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 120, "renewTime": lease._now()}
+    metadata = {"name": at.name, "namespace": at.namespace}
+    return cluster.put({"apiVersion": at.api_version, "kind": at.kind, "metadata": metadata, "spec": spec})
+
+
+class TestUninstallingWhileItIsChanged:
+    """The change has its turn first, and nothing that comes later brings the router back."""
+
+    @pytest.fixture(autouse=True)
+    def alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forgotten, "remove", lambda ctx: None)
+
+    @pytest.mark.parametrize("name", ["stop", "delete"])
+    def test_waits_within_bounds(self, name: str, node: Node) -> None:
+        held = held_by(node.cluster, "elsewhere/1234/9/abc")
+        before = set(node.cluster._objects)
+        with pytest.raises(OperationRetry, match="another change of this router is under way"):
+            node(name)
+        assert set(node.cluster._objects) == before
+        assert node.cluster.get(Reference.of(held)) == held
+        assert "router" in node.runtime
+
+    @pytest.mark.parametrize("name", ["stop", "delete"])
+    def test_but_not_for_the_dead(self, name: str, node: Node) -> None:
+        held_by(node.cluster, f"{lease._machine()}/99999999/abc")
+        node(name)
+        assert node.cluster.pods() == []
+        assert node.cluster.find("coordination.k8s.io/v1", "Lease") == []
+
+    def test_what_was_run_again_after_it_was_stopped_ends_in_order(
+        self, node: Node, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        node("stop")
+        node("update", properties={"routes": [OTHER]})
+        assert len(node.cluster.pods()) == 2
+        caplog.set_level(logging.INFO)
+        node("delete")
+        assert f"node2: {CLEAN}" in caplog.messages
+        assert {reference.kind for reference in node.cluster._objects} == {"Node"}
+
+    def test_a_change_whose_turn_comes_later_finds_no_router(self, node: Node) -> None:
+        remembered = dict(node.runtime)
+        node("stop")
+        node("delete")
+        assert node.instance.stored[-1] == {}
+        # What the change has read before it waited.
+        node.instance.runtime_properties = Runtime(remembered)
+        with pytest.raises(NonRecoverableError, match="no record of this router"):
+            node("update", properties={"routes": [OTHER]})
+        assert {reference.kind for reference in node.cluster._objects} == {"Node"}
+
+    def test_nor_does_one_whose_turn_was_taken_over_write_it_back(self, node: Node) -> None:
+        node.instance.meanwhile = {}
+        with pytest.raises(NonRecoverableError, match="quagga_abc123 has been deleted meanwhile"):
+            node("update", properties={"routes": [OTHER]})
+        assert node.instance.stored[-1] == {}
+
+    def test_needs_no_right_that_nobody_had_before_there_were_changes(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node.cluster.applied.clear()
+        monkeypatch.setattr(node.cluster, "may", lambda right: right.kind != lease.KIND)
+        node("stop")
+        node("delete")
+        assert node.cluster.applied == []
+        assert node.runtime == {}
+
+    @pytest.mark.parametrize("error", [Absent("no such namespace"), NotPermitted("it is being terminated")])
+    def test_goes_on_in_a_namespace_that_is_gone(
+        self, error: Exception, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def apply(manifest: Any, *_: Any, **__: Any) -> Any:
+            assert manifest["kind"] == "Lease"
+            raise error
+
+        monkeypatch.setattr(node.cluster, "apply", apply)
+        node("stop")
+        node("delete")
+        assert node.runtime == {}

@@ -135,7 +135,8 @@ def _label(ctx: Context, cluster: Cluster, wanted: LabeledNode, node: Manifest) 
     access, owner = context.access(ctx), context.owner(ctx)
     manager = owner.identity.field_manager
     account, earlier = _kubelets(ctx, node), _kept(ctx)
-    kept = kubelet.Kept.of(node, account.host, wanted.labels, manager, earlier) if account else None
+    # Without an account the kubelet still has what it was told earlier.
+    kept = kubelet.Kept.of(node, account.host, wanted.labels, manager, earlier) if account else earlier
     record = Record(wanted, nodes.name(node), str(node["metadata"]["uid"]), manager, access.to_json(), kept)
     # Recorded before it is done: what is not there can be given back, what is not known cannot.
     _save(ctx, record)
@@ -163,16 +164,25 @@ def _check_update(
         )
     _check_same_cluster(ctx, record, node)
     account = _kubelets(ctx, node)
-    if record.kubelet and (account is None or account.host != record.kubelet.host):
-        raise Refused(
-            "ssh",
-            account and account.host,
-            f"leads no more to the kubelet on {record.kubelet.host}, which was told of the labels; "
-            "uninstalling and installing this node instance takes them out there",
-        )
+    if record.kubelet:
+        _check_same_kubelet(ctx, record.kubelet, account)
     on_node.take(cluster, context.owner(ctx), node, wanted.labels, dry_run=True)
     if account:
         ssh.check_node_labels(account, wanted.labels)
+
+
+def _check_same_kubelet(ctx: Context, kept: kubelet.Kept, account: Ssh | None) -> None:
+    """Refuse to lose the way to a kubelet that was told of the labels."""
+    if account and account.host == kept.host:
+        return
+    remedy = "uninstalling and installing this node instance takes them out there"
+    if context.node_account(ctx, kept.host) is None:
+        remedy = "say it again, and leave it out after this node instance has been uninstalled"
+    raise Refused(
+        "ssh",
+        account and account.host,
+        f"leads no more to the kubelet on {kept.host}, which was told of the labels; {remedy}",
+    )
 
 
 def _check_same_cluster(ctx: Context, record: Record, node: Manifest) -> None:
@@ -201,6 +211,15 @@ def _give_back(ctx: Context, cluster: Cluster, record: Record) -> None:
         there = kubelet.take_out(cluster, account.at_node(kept.host, kept.file), kept, name, manager)
         if there is None:
             ctx.logger.warning("Node %s is gone, and %s does not answer: its file was left", name, kept.host)
+    elif kept:
+        # Who dropped the account may have no other; nobody should be kept from uninstalling by it.
+        ctx.logger.warning(
+            "ssh: no account leads to %s any more: its kubelet still gives itself %s when it registers anew; "
+            "take that out of %s there by hand",
+            kept.host,
+            ", ".join(f"{key}={value}" for key, value in kept.labels.items()),
+            kept.file or "its file",
+        )
     shared = on_node.release(cluster, name, manager)
     gone = kubelet.take_off(cluster, kept, name) if kept else []
     for key, owners in shared.items():

@@ -247,7 +247,9 @@ def _master(ctx: Context) -> str | None:
 
 
 def _namespace(ctx: Context) -> str | None:
-    told = properties(ctx).get("namespace")
+    told = ctx.node.properties.get("namespace")
+    if isinstance(told, Mapping):
+        told = properties(ctx)["namespace"]
     return told if isinstance(told, str) and told else None
 
 

@@ -10,7 +10,7 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import ending
+from cloudify_quagga.lifecycle import ending, lease
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.model import Router
@@ -336,3 +336,28 @@ def test_secrets_are_looked_for_where_other_objects_are() -> None:
     metadata = {"name": secret.name, "namespace": "default", "labels": US.labels}
     cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
     assert secret in ending.delete(cluster, US)  # type: ignore[arg-type]
+
+
+def test_a_forgotten_router_goes_when_whoever_changes_it_is_done(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.01)
+    cluster = SmallCluster(kubelet(CLEAN))
+    living(cluster, "node1")
+    changing = Owner(US, "here", frozenset({US.instance}), "")
+    with lease.turn(cluster, changing, "default"):  # type: ignore[arg-type]
+        with pytest.raises(Waiting, match="another change of this router is under way"):
+            ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+        assert cluster.find("apps/v1", "DaemonSet")
+    gone = ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    assert [one.kind for one in gone] == ["DaemonSet", "ConfigMap"]
+    assert cluster.find("coordination.k8s.io/v1", "Lease") == []
+
+
+def test_a_turn_is_kept_while_a_router_ends(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    kept: list[str] = []
+    record = running(cluster, "node1")
+    ending.stop(cluster, US, record, notes.journal, lambda: kept.append("here"))  # type: ignore[arg-type]
+    assert kept

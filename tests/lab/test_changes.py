@@ -136,9 +136,7 @@ def test_of_two_changes_at_once_one_comes_after_the_other(router: Router) -> Non
     assert routing.kernel_routes("node1") == PREFIXES
 
 
-def test_a_container_that_is_killed_costs_next_to_nothing(
-    router: Router, kubectl: Callable[..., str]
-) -> None:
+def test_a_killed_container_costs_next_to_nothing(router: Router, kubectl: Callable[..., str]) -> None:
     with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
         os.kill(processes.container_init("node1"), signal.SIGKILL)
         until("it was started again", lambda: pod_of(kubectl)[1] == "1", 30)

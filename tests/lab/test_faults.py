@@ -1,0 +1,68 @@
+"""Everything around a router fails: its store, its kubelet, its namespace; and what it costs is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab import traffic
+from tests.lab import faults, processes, routing
+from tests.lab.conftest import Cfy, until
+from tests.lab.living import Router, routes, routing_router
+from tests.lab.test_router import PREFIXES
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+Kubectl = Callable[..., str]
+
+
+@pytest.fixture
+def router(labelled: Cfy, tmp_path: Path) -> Router:
+    return routing_router(labelled, tmp_path)
+
+
+def is_ready(kubectl: Kubectl) -> bool:
+    ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+    return kubectl("get", "node", "node1", "-o", ready) == "True"
+
+
+def test_the_api_servers_store_dies_and_comes_back(router: Router) -> None:
+    with traffic.Stream() as stream:
+        faults.crash_etcd()
+        router.change(routes=routes(["10.0.0.0/24", "10.20.0.0/24"]))
+    assert stream.delivery.lost == 0
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
+
+
+def test_a_node_that_is_away_is_not_said_to_be_clean(router: Router, cfy: Cfy, kubectl: Kubectl) -> None:
+    with traffic.Stream() as stream:
+        with faults.stopped(processes.find("node1", "kubelet")):
+            until("the node is NotReady", lambda: not is_ready(kubectl), 90)
+            assert "node1" in router.operation("validation.check_status", check=False)
+        until("the node is Ready again", lambda: is_ready(kubectl), 60)
+    assert stream.delivery.lost == 0
+    until("all is well again", router.is_well, 60)
+    with faults.stopped(processes.find("node1", "kubelet")):
+        until("the node is NotReady", lambda: not is_ready(kubectl), 90)
+        said = cfy("uninstall", "-b", "router", check=False)
+        assert said.returncode != 0
+        assert "node1 is not Ready: bring it back and uninstall again" in said.stdout
+        assert routing.kernel_routes("node1") == PREFIXES
+    until("the node is Ready again", lambda: is_ready(kubectl), 60)
+    assert "node1: " in cfy.uninstall("router").stdout
+    assert routing.kernel_routes("node1") == set()
+
+
+def test_a_namespace_that_is_deleted_under_its_router(cfy: Cfy, kubeconfig: Path, kubectl: Kubectl) -> None:
+    # Rights in a namespace go with it, so this one is an administrator's.
+    cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+    kubectl("create", "namespace", "routers")
+    try:
+        cfy.install("router", cluster_deployment="cluster", namespace="routers")
+        kubectl("delete", "namespace", "routers", "--wait")
+        assert routing.kernel_routes("node1") == set()
+        cfy.uninstall("router")
+    finally:
+        kubectl("delete", "namespace", "routers", "--ignore-not-found", "--wait")

@@ -80,7 +80,7 @@ class Convergence:
 
     def away(self, found: Sequence[Manifest]) -> list[Manifest]:
         """Those whose node does not answer just now."""
-        ready = {nodes.name(node) for node in self.cluster.find("v1", "Node") if nodes.is_ready(node)}
+        ready = routing.ready_nodes(self.cluster)
         return [pod for pod in found if pods.node_of(pod) not in (None, *ready)]
 
     def _kept(self, record: Record, found: Sequence[Manifest]) -> list[Manifest]:
@@ -119,13 +119,27 @@ class Convergence:
         chosen = self.chosen(record)
         left = {_uid(pod) for pod in self.its_pods(record) if pods.node_of(pod) not in (None, *chosen)}
         record = self._sent(record, lambda: self.put(workload), left)
-        for pod in going:
-            if _uid(pod) not in left:
-                record = self.made_anew(record, pod)
+        return self.made_anew(record, [pod for pod in going if _uid(pod) not in left])
+
+    def made_anew(self, record: Record, going: Sequence[Manifest]) -> Record:
+        """Have other pods in place of these, one after the other, and never two away at a time."""
+        uids = {_uid(pod) for pod in going}
+        for pod in self._most_useless_first(going):
+            if record.wanted.kind == "DaemonSet" and self._may_route(record, pod):
+                routing.until_others(self.cluster, self.owner.identity, record, uids, self.turn.renew)
+            record = self._replaced(record, pod)
         return record
 
-    def made_anew(self, record: Record, pod: Manifest) -> Record:
-        """Have another pod in place of this one."""
+    def _most_useless_first(self, going: Sequence[Manifest]) -> list[Manifest]:
+        """What does not run costs nothing; what is on a node that is away may keep everybody waiting."""
+        away = self.away(going)
+        return sorted(going, key=lambda pod: (pod in away, pods.is_ready(pod), pods.is_running(pod)))
+
+    def _may_route(self, record: Record, pod: Manifest) -> bool:
+        """Whether it takes away a router that works to have another pod in place of this one."""
+        return pods.is_ready(pod) or (pods.is_running(pod) and self._is_outdated(record, pod))
+
+    def _replaced(self, record: Record, pod: Manifest) -> Record:
         self.turn.renew()
         self.journal.say(f"{pods.name(pod)} goes, and another one comes")
         record = self._sent(record, lambda: self.cluster.delete(Reference.of(pod)), {_uid(pod)})

@@ -22,10 +22,7 @@ class Healing(Convergence):
     def wake(self, record: Record, running: list[Manifest]) -> tuple[Record, list[Manifest]]:
         """Have each router mend what it can; one that does not answer is made anew."""
         awake = [pod for pod in running if self._mended(record, pod)]
-        for pod in running:
-            if pod not in awake:
-                record = self.made_anew(record, pod)
-        return record, awake
+        return self.made_anew(record, [pod for pod in running if pod not in awake]), awake
 
     def has_to_go(self, record: Record, pod: Manifest) -> bool:
         """Also one that is restarted later and later, whatever for."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import pods
+from cloudify_quagga.lifecycle import nodes, pods
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.names import Identity
@@ -58,6 +58,32 @@ def until_successor(
     _until(cluster, identity, record, step, _Awaited(follows, done))
 
 
+def until_others(
+    cluster: Cluster, identity: Identity, record: Record, going: Collection[str], step: Callable[[], None]
+) -> None:
+    """Wait until a DaemonSet's router routes on every node that answers, but for the pods that are to go.
+
+    One that was made anew and cannot run is not to be followed by the next, by whichever operation.
+
+    :param going: the uids of those pods.
+    """
+
+    def stays(pod: Manifest) -> bool:
+        return _uid(pod) not in going
+
+    def done(workload: Manifest | None, found: list[Manifest]) -> bool:
+        ready = ready_nodes(cluster)
+        near = [pod for pod in filter(stays, found) if pods.node_of(pod) in (None, *ready)]
+        return len(found) >= expected(workload) and all(map(pods.is_ready, near))
+
+    _until(cluster, identity, record, step, _Awaited(stays, done))
+
+
+def ready_nodes(cluster: Cluster) -> set[str]:
+    """The names of the nodes whose kubelet answers."""
+    return {nodes.name(node) for node in cluster.find("v1", "Node") if nodes.is_ready(node)}
+
+
 def expected(workload: Manifest | None) -> int:
     """How many pods there are to be, at least one."""
     if workload is None:
@@ -97,6 +123,10 @@ def _until(
         step()
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:
             next(changes, None)
+
+
+def _ready_nodes(cluster: Cluster) -> set[str]:
+    return {nodes.name(node) for node in cluster.find("v1", "Node") if nodes.is_ready(node)}
 
 
 def _fail_where_refused(pod: Manifest, record: Record) -> None:

@@ -147,6 +147,7 @@ class RoutingCluster(OwnedCluster):
 
     def __init__(self, *node_names: str) -> None:
         super().__init__()
+        self.absent_images: set[str] = set()
         self.judge: Judge = lambda text: None
         self.last_word = CLEAN
         self.asked: list[tuple[str, str]] = []
@@ -197,6 +198,11 @@ class RoutingCluster(OwnedCluster):
 
     def nodes(self) -> list[Manifest]:
         return self._there("v1", "Node")
+
+    def lets_go(self, pod: Manifest) -> bool:
+        """Whether a pod that is deleted has a kubelet that ends it, and nobody else who holds it."""
+        node = self.get(Reference("v1", "Node", str(pods.node_of(pod))))
+        return not pod["metadata"].get("finalizers") and (node is None or nodes.is_ready(node))
 
     def router_on(self, node: str) -> SmallRouter:
         (pod,) = [one for one in self.pods() if pods.node_of(one) == node]
@@ -318,6 +324,10 @@ class RoutingCluster(OwnedCluster):
 
     def _begin(self, pod: Manifest, node: str) -> None:
         pod["spec"]["nodeName"] = node
+        if pod["spec"]["containers"][0]["image"] in self.absent_images:
+            waiting = {"reason": "ErrImagePull", "message": "not found"}
+            pod["status"] = {"containerStatuses": [{"name": "quagga", "state": {"waiting": waiting}}]}
+            return
         text = self._file(pod)
         reason = self.judge(text)
         if reason:
@@ -379,7 +389,7 @@ def _end(cluster: SmallCluster, pod: Manifest) -> None:
     if pod["metadata"]["labels"]["app.kubernetes.io/name"] == "quagga-sweeper":
         state = {"terminated": {"message": "swept: 0 routes left (2 removed)", "exitCode": 0}}
         cluster.update(pod, containerStatuses=[{"state": state}], phase="Succeeded")
-    elif pod["metadata"].get("deletionTimestamp"):
+    elif pod["metadata"].get("deletionTimestamp") and cluster.lets_go(pod):
         if pod["metadata"]["uid"] in cluster.routers:
             state = {"terminated": {"message": cluster.last_word, "exitCode": 0}}
             cluster.update(pod, containerStatuses=[{"state": state}])

@@ -11,7 +11,7 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Waiting
-from cloudify_quagga.lifecycle import change, converging, ending, lease, routing
+from cloudify_quagga.lifecycle import change, converging, ending, lease, pods, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -184,6 +184,12 @@ def accepting(router: Any) -> Any:
     return lambda words, stdin: (0, {"accepted": True}) if words[0] == "check" else answer(words, stdin)
 
 
+def stuck() -> dict[str, Any]:
+    """The status of a pod whose image nobody has."""
+    waiting = {"reason": "ErrImagePull", "message": "not found"}
+    return {"containerStatuses": [{"name": "quagga", "state": {"waiting": waiting}}]}
+
+
 class TestAnInterruptedChange:
     """The process is killed at every point at which it leaves something behind."""
 
@@ -262,6 +268,52 @@ class TestAChangeThatNeedsNewPods:
         assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
         # node2's pod was never touched.
         assert "pod-2" in lived.pods()
+
+    def test_stays_at_the_first_node_that_cannot_have_it_however_often_it_is_tried(self, lived: Life) -> None:
+        lived.cluster.absent_images.add("absent")
+        for _ in range(3):
+            with pytest.raises(Waiting, match="router-3 on node1 is not ready: ErrImagePull"):
+                lived.update(wanted(image="absent"))
+            assert lived.pods() == ["pod-2", "pod-3"]
+        with pytest.raises(Waiting, match="router-3 on node1"):
+            lived.start()
+        assert lived.pods() == ["pod-2", "pod-3"]
+        lived.update(wanted())
+        assert lived.pods() == ["pod-2", "pod-4"], "the one that never ran made place, and node2's was left"
+
+    def test_begins_where_nothing_runs(self, lived: Life) -> None:
+        """Another image instead of one that node2 could not have: node1, which routes, has to wait."""
+        lived.cluster.pods()[1]["status"] = stuck()
+        lived.cluster.absent_images.add("absent")
+        with pytest.raises(Waiting, match="on node2 is not ready"):
+            lived.update(wanted(image="absent"))
+        assert "pod-1" in lived.pods()
+        lived.update(wanted(image="other"))
+        assert [word for word in lived.said if word.endswith("another one comes")] == [
+            "router-2 on node2 goes, and another one comes",
+            "router-3 on node2 goes, and another one comes",
+            "router-1 on node1 goes, and another one comes",
+        ]
+
+    def test_waits_for_a_pod_that_was_sent_away_before_it_was_cut_off(self, lived: Life) -> None:
+        leaving = lived.cluster.pods()[0]
+        leaving["metadata"] |= {"deletionTimestamp": "now", "finalizers": ["held"]}
+        with pytest.raises(Waiting):
+            lived.update(wanted(image="other"))
+        assert lived.pods() == ["pod-1", "pod-2"]
+        assert not pods.is_leaving(lived.cluster.pods()[1])
+
+    def test_does_not_wait_for_a_node_that_is_away(self, lived: Life) -> None:
+        lived.cluster.add_node("node3", role="router")
+        lived.start()
+        lived.cluster.add_node("node2", ready=False, role="router")
+        with pytest.raises(
+            Waiting, match=r"router-2 on node2 has not ended .*node2 is not Ready: bring it back"
+        ):
+            lived.update(wanted(image="other"))
+        assert lived.pods() == ["pod-2", "pod-4", "pod-5"], (
+            "one after the other, and the one that is away last"
+        )
 
     @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
     def test_of_every_kind(self, kind: str) -> None:

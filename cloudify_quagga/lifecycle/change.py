@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
@@ -18,34 +19,53 @@ from cloudify_quagga.model import Router
 from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, Identity
 
 
-def start(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
-    """Run what is recorded, and wait until it routes; a change that was cut off is finished."""
+def start(
+    cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any], journal: Journal
+) -> Record:
+    """Run what is recorded, and wait until it routes; a change that was cut off is finished.
+
+    :param access: how the cluster is reached now.
+    """
+    preflight.check_same_cluster(cluster, owner, record, access)
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
         return _carried_out(Convergence(cluster, owner, journal, turn), journal.latest() or record)
 
 
 def update(
-    cluster: Cluster, owner: Owner, record: Record, wanted: Callable[[Record], Router], journal: Journal
+    cluster: Cluster,
+    owner: Owner,
+    record: Record,
+    access: Mapping[str, Any],
+    wanted: Callable[[Record], Router],
+    journal: Journal,
 ) -> Record:
     """Have it be another router than it was; what would be refused is refused before anything is changed.
 
+    :param access: how the cluster is reached from now on.
     :param wanted: what it is to be, by what it is when one's turn has come.
     """
+    preflight.check_same_cluster(cluster, owner, record, access)
     _check(cluster, owner, record, wanted(record))
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
         way, now = Convergence(cluster, owner, journal, turn), journal.latest() or record
         router = wanted(now)
         if now != record:
             _check(cluster, owner, now, router)
-        begun = _begun(owner, now, router)
+        begun = replace(_begun(owner, now, router), access=access)
         if begun.hash != now.hash or now.earlier:
             _check_accepted(way, now, router)
         journal.save(begun)
         return _carried_out(way, begun)
 
 
-def heal(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
-    """Bring back exactly what drifted, and make a pod anew only where nothing less helps."""
+def heal(
+    cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any], journal: Journal
+) -> Record:
+    """Bring back exactly what drifted, and make a pod anew only where nothing less helps.
+
+    :param access: how the cluster is reached now.
+    """
+    preflight.check_same_cluster(cluster, owner, record, access)
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
         return _carried_out(Healing(cluster, owner, journal, turn), journal.latest() or record)
 

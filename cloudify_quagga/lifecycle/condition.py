@@ -45,13 +45,16 @@ def check(cluster: Cluster, identity: Identity, record: Record) -> None:
         raise Failed("; ".join(wrong))
 
 
-def differences(cluster: Cluster, owner: Owner, record: Record, given: Router) -> dict[str, Any]:
+def differences(
+    cluster: Cluster, owner: Owner, record: Record, given: Router, access: Mapping[str, Any]
+) -> dict[str, Any]:
     """What differs from what is wanted, by the place where it does; empty where nothing differs.
 
     :param given: the router that the node's properties describe now.
+    :param access: the way to the cluster that they say now.
     """
     told: dict[str, Any] = {}
-    if properties := _properties(record, given):
+    if properties := {**_properties(record, given), **_access(record, access)}:
         told["properties"] = properties
     if record.earlier:
         begun = f"begun, from {record.earlier.hash[:_SHORT_HASH]}"
@@ -143,6 +146,12 @@ def _properties(record: Record, given: Router) -> dict[str, Any]:
     if not differs and render.config_hash(render.frr_conf(given)) != record.hash:
         differs["secrets"] = {"recorded": "other values", "given": "(hidden)"}
     return differs
+
+
+def _access(record: Record, access: Mapping[str, Any]) -> dict[str, Any]:
+    if access == record.access:
+        return {}
+    return {"client_config": {"recorded": dict(record.access), "given": dict(access)}}
 
 
 def _of_pod(cluster: Cluster, identity: Identity, record: Record, pod: Manifest) -> dict[str, Any]:

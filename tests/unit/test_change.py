@@ -50,9 +50,10 @@ class Life:
         self.cluster = cluster
         self.records: list[Record] = []
         self.said: list[str] = []
+        self.access: dict[str, Any] = {}
         self.journal = Journal(self._save, self.said.append)
-        record = life.create(self.cluster, US, router, {}, self.journal)
-        change.start(self.cluster, US, record, self.journal)
+        record = life.create(self.cluster, US, router, self.access, self.journal)
+        change.start(self.cluster, US, record, self.access, self.journal)
         self.forget()
 
     def _save(self, record: Record) -> None:
@@ -71,13 +72,13 @@ class Life:
         return self.records[-1]
 
     def update(self, router: Router) -> Record:
-        return change.update(self.cluster, US, self.record, lambda _: router, self.journal)
+        return change.update(self.cluster, US, self.record, self.access, lambda _: router, self.journal)
 
     def start(self) -> Record:
-        return change.start(self.cluster, US, self.record, self.journal)
+        return change.start(self.cluster, US, self.record, self.access, self.journal)
 
     def heal(self) -> Record:
-        return change.heal(self.cluster, US, self.record, self.journal)
+        return change.heal(self.cluster, US, self.record, self.access, self.journal)
 
     def file(self) -> str:
         (config,) = self.cluster.find("v1", "ConfigMap")
@@ -406,7 +407,7 @@ class TestStarting:
             Life(cluster, wanted(interfaces=["eth9"]))
         cluster.judge = lambda text: "no eth9" if "eth9" in text else None
         made = Life.__new__(Life)
-        made.cluster, made.records, made.said = cluster, [], []
+        made.cluster, made.records, made.said, made.access = cluster, [], [], {}
         made.journal = Journal(made._save, made.said.append)
         made._save(life.create(made.cluster, US, wanted(interfaces=["eth9"]), {}, made.journal))
         record = made.update(wanted(interfaces=["eth0"]))
@@ -494,6 +495,37 @@ class TestHealing:
         lived.cluster.pods()[0]["spec"]["containers"][0]["image"] = "edited"
         lived.heal()
         assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
+
+
+class TestAnotherWayToTheCluster:
+    @pytest.mark.parametrize("act", ["start", "heal", "update"])
+    def test_that_leads_elsewhere_is_refused_and_nothing_is_made_there(self, act: str, lived: Life) -> None:
+        there = lived.cluster
+        lived.cluster, lived.access = RoutingCluster("node1"), {"file": "elsewhere"}
+        with pytest.raises(Refused, match=r"client_config: .* leads to a cluster that has nothing of this"):
+            lived.update(wanted()) if act == "update" else getattr(lived, act)()
+        assert lived.cluster.applied == []
+        assert len(there.pods()) == 2
+
+    def test_that_leads_to_the_namesake_of_another_is_refused(self, lived: Life) -> None:
+        for reference in lived.record.objects:
+            lived.cluster._objects[reference]["metadata"]["annotations"] = {}
+        lived.access = {"file": "elsewhere"}
+        with pytest.raises(Refused, match="client_config"):
+            lived.heal()
+
+    def test_that_leads_to_the_same_one_is_taken_by_an_update(self, lived: Life) -> None:
+        lived.access = {"file": "moved"}
+        lived.cluster._objects.pop(lived.record.objects[0])
+        lived.heal()
+        assert lived.record.access == {}
+        assert lived.update(wanted()).access == {"file": "moved"}
+
+    def test_that_is_the_same_way_brings_back_what_is_missing(self, lived: Life) -> None:
+        for reference in lived.record.objects:
+            lived.cluster._objects.pop(reference)
+        lived.heal()
+        assert all(map(lived.cluster.get, lived.record.objects))
 
 
 class TestOneAtATime:

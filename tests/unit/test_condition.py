@@ -34,7 +34,7 @@ def wrong(lived: Life) -> str:
 
 
 def drift(lived: Life, **properties: Any) -> dict[str, Any]:
-    told = condition.differences(lived.cluster, US, lived.record, wanted(**properties))
+    told = condition.differences(lived.cluster, US, lived.record, wanted(**properties), lived.access)
     assert json.loads(json.dumps(told)) == told
     return told
 
@@ -95,6 +95,13 @@ class TestTheDrift:
                 "check_seconds": {"recorded": 30, "given": 5},
             }
         }
+
+    def test_tells_another_way_to_the_cluster(self, lived: Life) -> None:
+        lived.access = {"file": "moved"}
+        expected = {"client_config": {"recorded": {}, "given": {"file": "moved"}}}
+        assert drift(lived) == {"properties": expected}
+        lived.update(wanted())
+        assert drift(lived) == {}
 
     def test_tells_a_change_that_was_cut_off(self, lived: Life) -> None:
         before = lived.record.hash

@@ -34,10 +34,11 @@ class Node:
         self.ctx = SimpleNamespace(
             node=SimpleNamespace(id="quagga"), instance=self.instance, logger=logging.getLogger("router")
         )
+        self.access: dict[str, Any] = {"file": "here"}
         self.away = False
         monkeypatch.setattr(context, "properties", lambda _: self.properties)
         monkeypatch.setattr(context, "owner", lambda _: US)
-        monkeypatch.setattr(context, "access", lambda _: SimpleNamespace(to_json=dict))
+        monkeypatch.setattr(context, "access", lambda _: SimpleNamespace(to_json=lambda: self.access))
         monkeypatch.setattr(context, "connection", self._connection)
 
     @contextmanager
@@ -101,6 +102,17 @@ def test_a_secret_is_read_anew_in_every_operation(node: Node) -> None:
     node.properties["secrets"] = {}
     with pytest.raises(NonRecoverableError, match=r"secrets.p: null has no value, and `raw` needs one"):
         node("heal")
+
+
+@pytest.mark.parametrize("name", ["start", "update", "heal"])
+def test_another_cluster_is_refused(name: str, node: Node) -> None:
+    node.cluster, node.access = RoutingCluster("node1"), {"file": "elsewhere"}
+    assert node("check_drift")["properties"] == {
+        "client_config": {"recorded": {"file": "here"}, "given": {"file": "elsewhere"}}
+    }
+    with pytest.raises(NonRecoverableError, match="client_config"):
+        node(name)
+    assert node.cluster.applied == []
 
 
 def test_a_status_is_good_or_not_and_never_later(node: Node) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, Unavailable
-from cloudify_quagga.lifecycle import asking, drift, nodes, pods
+from cloudify_quagga.lifecycle import asking, configuration, drift, nodes, pods
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.model import Router
@@ -59,7 +59,7 @@ def differences(
     if record.earlier:
         begun = f"begun, from {record.earlier.hash[:_SHORT_HASH]}"
         told["change"] = {"wanted": "finished", "found": begun}
-    for manifest in render.objects(record.wanted, owner.identity):
+    for manifest in _manifests(cluster, owner.identity, record):
         found = drift.of(cluster, owner, manifest)
         if found:
             told[str(Reference.of(manifest))] = found.to_json()
@@ -146,6 +146,16 @@ def _properties(record: Record, given: Router) -> dict[str, Any]:
     if not differs and render.config_hash(render.frr_conf(given)) != record.hash:
         differs["secrets"] = {"recorded": "other values", "given": "(hidden)"}
     return differs
+
+
+def _manifests(cluster: Cluster, identity: Identity, record: Record) -> list[Manifest]:
+    """As they are recorded: that a secret has another value by now is no drift of the object."""
+    there = configuration.held(cluster, identity, record.wanted)
+    recorded = configuration.recorded(identity, record, there)
+    return [
+        recorded or render.configuration(record.wanted, identity),
+        render.workload(record.wanted, identity),
+    ]
 
 
 def _access(record: Record, access: Mapping[str, Any]) -> dict[str, Any]:

@@ -399,6 +399,15 @@ class TestSecrets:
             lived.update(self.secret("potato"))
         assert lived.record.hash == before.hash == lived.cluster.router_on("node1").applied
 
+    def test_that_nobody_has_any_more_come_back_too(self, lived: Life) -> None:
+        before = lived.update(self.secret("tomato"))
+        router = lived.cluster.router_on("node2")
+        router.judge = lambda text: SAID if "172.16.0.2" in text else None
+        router.answer = accepting(router)
+        with pytest.raises(Failed, match="what was before is in force again"):
+            lived.update(wanted(routes=[OTHER], raw=["password ${new}"], secrets={"new": "potato"}))
+        assert lived.record.hash == before.hash == lived.cluster.router_on("node1").applied
+
 
 class TestStarting:
     def test_a_pod_that_refused_reads_its_new_file_at_once(self, cluster: RoutingCluster) -> None:

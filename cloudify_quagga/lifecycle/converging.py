@@ -143,6 +143,9 @@ class Convergence:
         self.turn.renew()
         self.journal.say(f"{pods.name(pod)} goes, and another one comes")
         record = self._sent(record, lambda: self.cluster.delete(Reference.of(pod)), {_uid(pod)})
+        if record.wanted.kind == "Pod":
+            # Nobody else makes another one.
+            self.put(render.workload(record.wanted, self.owner.identity))
         if pods.node_of(pod) is not None:
             routing.until_successor(self.cluster, self.owner.identity, record, pod, self.turn.renew)
         return record

@@ -455,6 +455,26 @@ class TestHealing:
         lived.heal()
         assert lived.pods() == ["pod-1", "pod-3"]
 
+    @pytest.mark.parametrize("kind", ["DaemonSet", "Deployment", "Pod"])
+    def test_one_that_does_not_answer_has_a_successor_of_every_kind(self, kind: str) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind=kind))
+        before = lived.pods()
+        lived.cluster.router_on("node1").silent = True
+        record = lived.heal()
+        assert len(lived.pods()) == 1
+        assert lived.pods() != before
+        assert lived.cluster.router_on("node1").applied == record.hash
+        assert record.nodes == ("node1",)
+
+    def test_of_a_bare_pod_that_was_cut_off_is_finished(self) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind="Pod"))
+        lived.cluster.router_on("node1").silent = True
+        # The Lease, the configuration, the pod as it is, its touch, and its end; not the pod that follows.
+        killed_after(5, lived.cluster, lived.heal)
+        assert lived.pods() == []
+        lived.heal()
+        assert lived.cluster.router_on("node1").applied == lived.record.hash
+
     def test_on_a_node_that_is_away_nothing_is_made_anew(self, lived: Life) -> None:
         lived.cluster.router_on("node2").silent = True
         lived.cluster.add_node("node2", ready=False, role="router")

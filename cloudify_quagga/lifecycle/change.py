@@ -9,7 +9,7 @@ from typing import Any
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, QuaggaError, Refused
-from cloudify_quagga.lifecycle import asking, configuration, ending, lease, pods, preflight
+from cloudify_quagga.lifecycle import asking, configuration, ending, lease, pods, preflight, routing
 from cloudify_quagga.lifecycle.converging import Convergence
 from cloudify_quagga.lifecycle.healing import Healing
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -164,15 +164,22 @@ def _finished(way: Convergence, record: Record) -> Record:
     for reference in record.objects:
         if reference not in current:
             way.cluster.delete(reference)
-    where = {node for pod in way.its_pods(record) if (node := pods.node_of(pod))}
+    found = way.its_pods(record)
+    there = routing.present(way.cluster, found)
+    where = {node for pod in there if (node := pods.node_of(pod))}
+    lost = {node: pod for pod in found if pod not in there and (node := pods.node_of(pod)) not in where}
     minded = {node: why for node, why in record.unswept.items() if node not in where}
     record = replace(record, objects=tuple(current), earlier=None, unswept=minded)
     way.journal.save(record)
     chosen = way.chosen(record)
     left = [node for node in record.nodes if node not in (*where, *chosen)]
-    left = [node for node in dict.fromkeys((*record.unswept, *left)) if node not in where]
+    left = [node for node in dict.fromkeys((*record.unswept, *left)) if node not in (*where, *lost)]
     record = ending.sweep_left(way.cluster, way.owner.identity, record, left, way.journal)
-    way.journal.say(f"the router routes on {', '.join(record.nodes)}")
+    for pod in lost.values():
+        way.journal.say(
+            f"{pods.name(pod)} was lost with its node; when that is back, uninstall looks after it"
+        )
+    way.journal.say(f"the router routes on {', '.join(sorted(where))}")
     return record
 
 

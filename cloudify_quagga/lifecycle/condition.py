@@ -9,7 +9,7 @@ from typing import Any
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, Unavailable
-from cloudify_quagga.lifecycle import asking, configuration, drift, nodes, pods
+from cloudify_quagga.lifecycle import asking, configuration, drift, nodes, pods, routing
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.model import Router
@@ -63,7 +63,7 @@ def differences(
         found = drift.of(cluster, owner, manifest)
         if found:
             told[str(Reference.of(manifest))] = found.to_json()
-    for pod in _pods(cluster, owner.identity, record):
+    for pod in routing.present(cluster, _pods(cluster, owner.identity, record)):
         if differs := _of_pod(cluster, owner.identity, record, pod):
             told[pods.name(pod)] = differs
     for node in _without_router(cluster, owner.identity, record):
@@ -88,7 +88,7 @@ def _wrong(cluster: Cluster, identity: Identity, record: Record) -> Iterator[str
     for reference in record.objects:
         if cluster.get(reference) is None:
             yield f"{reference} is missing"
-    found = _pods(cluster, identity, record)
+    found = routing.present(cluster, _pods(cluster, identity, record))
     for pod in found:
         yield from _wrong_in(cluster, record, pod)
     for node in _without_router(cluster, identity, record):
@@ -200,7 +200,8 @@ def _without_router(cluster: Cluster, identity: Identity, record: Record) -> lis
     workload = cluster.get(record.workload)
     if workload is None or workload["kind"] != "DaemonSet":
         return []
-    have = {pods.node_of(pod) for pod in _pods(cluster, identity, record)}
+    found = routing.present(cluster, _pods(cluster, identity, record))
+    have = {pods.node_of(pod) for pod in found}
     if len(have) >= (workload.get("status") or {}).get("desiredNumberScheduled", 0):
         return []
     selector: Mapping[str, str] = record.wanted.node_selector or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -37,7 +37,9 @@ def until_all(cluster: Cluster, identity: Identity, record: Record, step: Callab
         return (
             workload is not None
             and _is_settled(workload)
-            and all(pods.is_ready(pod) and pods.template_of(pod) == template for pod in found)
+            and all(
+                pods.is_ready(pod) and pods.template_of(pod) == template for pod in present(cluster, found)
+            )
         )
 
     _until(cluster, identity, record, step, _Awaited(lambda pod: pods.template_of(pod) == template, done))
@@ -79,6 +81,14 @@ def until_others(
     _until(cluster, identity, record, step, _Awaited(stays, done))
 
 
+def present(cluster: Cluster, found: Sequence[Manifest]) -> list[Manifest]:
+    """All but those that are to go and were lost with their node: they end when it is back, if ever."""
+    if not any(map(pods.is_leaving, found)):
+        return list(found)
+    ready = ready_nodes(cluster)
+    return [pod for pod in found if not pods.is_leaving(pod) or pods.node_of(pod) in (None, *ready)]
+
+
 def ready_nodes(cluster: Cluster) -> set[str]:
     """The names of the nodes whose kubelet answers."""
     return {nodes.name(node) for node in cluster.find("v1", "Node") if nodes.is_ready(node)}
@@ -109,7 +119,7 @@ def _until(
     began = time.monotonic()
     while True:
         there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
-        current = list(filter(awaited.concerns, there.found))
+        current = list(filter(awaited.concerns, present(cluster, there.found)))
         for pod in current:
             _fail_where_refused(pod, record)
         workload = cluster.get(record.workload)
@@ -118,7 +128,7 @@ def _until(
         stuck = any(pods.obstacle(pod) for pod in current)
         left = began + (STUCK_SECONDS if stuck else START_SECONDS) - time.monotonic()
         if left <= 0:
-            told = _told(cluster, record, workload, there.found)
+            told = _told(cluster, record, workload, present(cluster, there.found))
             raise Waiting(record.wanted.secrets.masked(told))
         step()
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:

@@ -201,8 +201,11 @@ class RoutingCluster(OwnedCluster):
 
     def lets_go(self, pod: Manifest) -> bool:
         """Whether a pod that is deleted has a kubelet that ends it, and nobody else who holds it."""
-        node = self.get(Reference("v1", "Node", str(pods.node_of(pod))))
-        return not pod["metadata"].get("finalizers") and (node is None or nodes.is_ready(node))
+        return not pod["metadata"].get("finalizers") and self._answers(str(pods.node_of(pod)))
+
+    def _answers(self, name: str) -> bool:
+        node = self.get(Reference("v1", "Node", name))
+        return node is None or nodes.is_ready(node)
 
     def router_on(self, node: str) -> SmallRouter:
         (pod,) = [one for one in self.pods() if pods.node_of(one) == node]
@@ -293,20 +296,28 @@ class RoutingCluster(OwnedCluster):
         for pod in mine:
             if pods.template_of(pod) != wanted:
                 pod["metadata"]["deletionTimestamp"] = "now"
-        if not mine:
-            self._make(workload, self._matching(workload["spec"]["template"]["spec"])[0])
+        # Others than its own are waited for; what is lost of its own is replaced where a kubelet answers.
+        if all(
+            pods.template_of(pod) == wanted and not self.lets_go(pod) for pod in mine if pods.is_leaving(pod)
+        ):
+            places = [
+                name for name in self._matching(workload["spec"]["template"]["spec"]) if self._answers(name)
+            ]
+            if places and all(map(pods.is_leaving, mine)):
+                self._make(workload, places[0])
         self._tell(workload, 1)
 
     def _tell(self, workload: Manifest, wanted: int) -> None:
         mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         ready = sum(map(pods.is_ready, mine))
+        active = len([pod for pod in mine if not pods.is_leaving(pod)])
         workload["status"] = {
             "observedGeneration": workload["metadata"]["generation"],
             "desiredNumberScheduled": wanted,
             "currentNumberScheduled": len(mine),
             "numberReady": ready,
-            "replicas": len(mine),
-            "updatedReplicas": len(mine),
+            "replicas": active,
+            "updatedReplicas": active,
             "readyReplicas": ready,
         }
 

@@ -526,6 +526,57 @@ class TestHealing:
         assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
 
 
+@pytest.fixture
+def moved(cluster: RoutingCluster) -> Life:
+    """A Deployment's router that was on node1 until that went away, and is on node2."""
+    made = Life(cluster, wanted(kind="Deployment"))
+    assert made.record.nodes == ("node1",)
+    cluster.add_node("node1", ready=False, role="router")
+    cluster.router_on("node1").silent = True
+    cluster.delete(Reference.of(cluster.pods()[0]))
+    assert [pods.node_of(pod) for pod in cluster.pods()] == ["node1", "node2"]
+    made.forget()
+    return made
+
+
+class TestAfterAFailover:
+    """The pod of before can end only when its node is back."""
+
+    @pytest.mark.parametrize("act", ["start", "heal", "update"])
+    def test_the_pod_that_was_lost_keeps_nobody(self, act: str, moved: Life) -> None:
+        record = (
+            moved.update(wanted(kind="Deployment", routes=[OTHER]))
+            if act == "update"
+            else getattr(moved, act)()
+        )
+        assert moved.cluster.router_on("node2").applied == record.hash
+        assert moved.said[-1] == "the router routes on node2"
+        assert record.earlier is None
+
+    def test_its_node_is_swept_by_the_uninstall(self, moved: Life) -> None:
+        record = moved.heal()
+        assert record.nodes == ("node1", "node2")
+        assert record == moved.record
+        with pytest.raises(Waiting, match="node1 is not Ready: bring it back and uninstall again"):
+            ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
+        moved.cluster.last_word = "Error (exit code 137)"
+        moved.cluster.add_node("node1", role="router")
+        ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
+        assert "node1: swept: 0 routes left (2 removed)" in moved.said
+
+    def test_what_its_node_has_left_to_do_is_not_forgotten(self, moved: Life) -> None:
+        moved.records.append(replace(moved.record, unswept={"node1": "it was killed"}))
+        assert moved.heal().unswept == {"node1": "it was killed"}
+        assert not moved.cluster.find("v1", "Pod", selector={"app.kubernetes.io/name": "quagga-sweeper"})
+
+    def test_that_leaves_nobody_is_waited_for(self, moved: Life) -> None:
+        moved.cluster.pods()[1]["status"]["conditions"] = []
+        moved.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.1")
+        moved.cluster.router_on("node2").mendable = False
+        with pytest.raises(Waiting, match="router-2 on node2: some routes are missing"):
+            moved.heal()
+
+
 class TestAnotherWayToTheCluster:
     @pytest.mark.parametrize("act", ["start", "heal", "update"])
     def test_that_leads_elsewhere_is_refused_and_nothing_is_made_there(self, act: str, lived: Life) -> None:

@@ -83,6 +83,10 @@ class Convergence:
         ready = routing.ready_nodes(self.cluster)
         return [pod for pod in found if pods.node_of(pod) not in (None, *ready)]
 
+    def _near(self, found: Sequence[Manifest]) -> list[Manifest]:
+        away = self.away(found)
+        return [pod for pod in found if pod not in away]
+
     def _kept(self, record: Record, found: Sequence[Manifest]) -> list[Manifest]:
         """Those that run, and go on running."""
         before = {_uid(pod) for pod in found}
@@ -96,7 +100,7 @@ class Convergence:
             places = ", ".join(pods.name(pod) for pod in going)
             self.journal.say(f"this needs new pods, one after the other in place of {places}")
         if record.wanted.kind == "DaemonSet":
-            return self._run_on_every_node(record, workload, going)
+            return self._run_on_every_node(record, workload, found, going)
         if record.wanted.kind == "Deployment":
             uids = {_uid(pod) for pod in going}
             return self._sent(record, lambda: self._apply_and_dismiss(workload, record, going), uids)
@@ -115,11 +119,25 @@ class Convergence:
             if not (has_changed and self._is_outdated(record, pod)):
                 self.cluster.delete(Reference.of(pod))
 
-    def _run_on_every_node(self, record: Record, workload: Manifest, going: Sequence[Manifest]) -> Record:
+    def _run_on_every_node(
+        self, record: Record, workload: Manifest, found: Sequence[Manifest], going: Sequence[Manifest]
+    ) -> Record:
         chosen = self.chosen(record)
         left = {_uid(pod) for pod in self.its_pods(record) if pods.node_of(pod) not in (None, *chosen)}
         record = self._sent(record, lambda: self.put(workload), left)
-        return self.made_anew(record, [pod for pod in going if _uid(pod) not in left])
+        going = [pod for pod in going if _uid(pod) not in left]
+        # What routes nothing is nothing to be careful with.
+        idle = [pod for pod in self._near(going) if not self._may_route(record, pod)]
+        record = self.made_anew(record, idle)
+        others = [pod for pod in going if pod not in idle]
+        if others:
+            self.steady(record, self._near(self._kept(record, found)))
+        return self.made_anew(record, others)
+
+    def steady(self, record: Record, staying: list[Manifest]) -> None:
+        """Those that stay are as they should be before the first one goes: they are what routes meanwhile."""
+        self._touch(record, staying)
+        self._await_taken(record, staying)
 
     def made_anew(self, record: Record, going: Sequence[Manifest]) -> Record:
         """Have other pods in place of these, one after the other, and never two away at a time."""
@@ -131,7 +149,7 @@ class Convergence:
         return record
 
     def _most_useless_first(self, going: Sequence[Manifest]) -> list[Manifest]:
-        """What does not run costs nothing; what is on a node that is away may keep everybody waiting."""
+        """What does not route costs nothing; what is on a node that is away may keep everybody waiting."""
         away = self.away(going)
         return sorted(going, key=lambda pod: (pod in away, pods.is_ready(pod), pods.is_running(pod)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
-from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Waiting
+from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Unavailable, Waiting
 from cloudify_quagga.lifecycle import change, converging, ending, lease, pods, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -303,6 +303,73 @@ class TestAChangeThatNeedsNewPods:
             lived.update(wanted(image="other"))
         assert lived.pods() == ["pod-1", "pod-2"]
         assert not pods.is_leaving(lived.cluster.pods()[1])
+
+    @pytest.fixture
+    def half_way(self, lived: Life) -> Life:
+        """A roll that came to its end on node1, whose router there lacks a route, and not on node2."""
+        deleted = lived.cluster.delete
+
+        def once(reference: Reference, *arguments: Any, **options: Any) -> bool:
+            if reference.name == "router-2":
+                raise Unavailable("the API server is away")
+            return bool(deleted(reference, *arguments, **options))
+
+        lived.cluster.delete = once
+        with pytest.raises(Unavailable):
+            lived.update(wanted(image="other", routes=[OTHER]))
+        lived.cluster.delete = deleted
+        assert lived.pods() == ["pod-2", "pod-3"]
+        return lived
+
+    def test_is_taken_first_by_those_that_are_new_already(self, half_way: Life) -> None:
+        seen = self.seen_when_the_second_goes(half_way, lambda: half_way.cluster.router_on("node1").applied)
+        record = half_way.update(wanted(image="other"))
+        assert set(seen) == {record.hash}
+        assert half_way.pods() == ["pod-3", "pod-4"]
+
+    def seen_when_the_second_goes(self, lived: Life, look: Callable[[], str]) -> list[str]:
+        deleted, seen = lived.cluster.delete, []
+
+        def watched(reference: Reference, *arguments: Any, **options: Any) -> bool:
+            if reference.name == "router-2":
+                seen.append(look())
+            return bool(deleted(reference, *arguments, **options))
+
+        lived.cluster.delete = watched
+        return seen
+
+    def test_takes_nobody_away_where_one_of_those_refuses_it(self, half_way: Life) -> None:
+        router = half_way.cluster.router_on("node1")
+        router.judge = lambda text: SAID if "172.16.0.3" in text else None
+        router.answer = accepting(router)
+        third = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.3"}
+        with pytest.raises(Failed, match="refused the configuration"):
+            half_way.update(wanted(image="other", routes=[third]))
+        assert "pod-2" in half_way.pods()
+
+    def test_is_taken_back_where_it_was_refused_whatever_others_lack(self, lived: Life) -> None:
+        """One that refuses routes nothing: to put it back need not wait for another's next hop."""
+        made = lived.cluster._begin
+
+        def begin(pod: Manifest, node: str) -> None:
+            is_new = pod["spec"]["containers"][0]["image"] == "other"
+            lived.cluster.judge = lambda text: "this image has no staticd" if is_new else None
+            made(pod, node)
+            lived.cluster.judge = lambda text: None
+            lived.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.1")
+
+        lived.cluster._begin = begin
+        with pytest.raises(Failed, match="did not end well: router-2 on node2: some routes are missing"):
+            lived.update(wanted(image="other"))
+        assert "node1" in {pods.node_of(pod) for pod in lived.cluster.pods() if pods.is_ready(pod)}
+
+    def test_is_mended_by_heal_before_the_next_goes(self, half_way: Life) -> None:
+        router = half_way.cluster.router_on("node1")
+        router.missing.append("10.0.0.0/24 via 172.16.0.2")
+        seen = self.seen_when_the_second_goes(half_way, lambda: repr(router.missing))
+        half_way.heal()
+        assert set(seen) == {"[]"}
+        assert half_way.pods() == ["pod-3", "pod-4"]
 
     def test_does_not_wait_for_a_node_that_is_away(self, lived: Life) -> None:
         lived.cluster.add_node("node3", role="router")

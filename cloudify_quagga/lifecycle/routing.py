@@ -135,10 +135,6 @@ def _until(
             next(changes, None)
 
 
-def _ready_nodes(cluster: Cluster) -> set[str]:
-    return {nodes.name(node) for node in cluster.find("v1", "Node") if nodes.is_ready(node)}
-
-
 def _fail_where_refused(pod: Manifest, record: Record) -> None:
     sentence = pods.refusal(pod)
     if sentence and not pods.is_leaving(pod):
@@ -167,7 +163,15 @@ def _told(cluster: Cluster, record: Record, workload: Manifest | None, found: li
     late = [pod for pod in found if not pods.is_ready(pod)]
     if not late:
         return f"{record.workload} has no pod yet{told_events(cluster, workload)}"
-    return "; ".join(story(cluster, pod) for pod in late)
+    away = {nodes.name(node) for node in cluster.find("v1", "Node") if not nodes.is_ready(node)}
+    # A kubelet that does not answer cannot be asked for a log.
+    sentences = (
+        f"{pods.name(pod)} is not ready, nor is its node"
+        if pods.node_of(pod) in away
+        else story(cluster, pod)
+        for pod in sorted(late, key=lambda pod: pods.node_of(pod) in away)
+    )
+    return "; ".join(sentences)
 
 
 def _uid(pod: Manifest) -> str:

@@ -254,6 +254,14 @@ class RoutingCluster(OwnedCluster):
         code, told = router.answer(command[7:], stdin)
         return Ended(code, json.dumps(told), "")
 
+    def log(
+        self, namespace: str, pod: str, lines: int, previous: bool = False, container: str | None = None
+    ) -> list[str]:
+        there = self.get(Reference("v1", "Pod", pod, namespace))
+        if there is None or not self._answers(str(pods.node_of(there))):
+            raise Unavailable(f"the kubelet that has the log of {pod} does not answer")
+        return super().log(namespace, pod, lines, previous, container)
+
     def gone(self, pod: Manifest) -> None:
         self.routers.pop(pod["metadata"]["uid"], None)
         super().gone(pod)

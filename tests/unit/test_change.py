@@ -282,6 +282,15 @@ class TestAChangeThatNeedsNewPods:
         lived.update(wanted())
         assert lived.pods() == ["pod-2", "pod-4"], "the one that never ran made place, and node2's was left"
 
+    def test_says_why_it_stays_though_another_node_is_away(self, lived: Life) -> None:
+        lived.cluster.add_node("node2", ready=False, role="router")
+        lived.cluster.pods()[1]["status"]["conditions"] = []
+        lived.cluster.absent_images.add("absent")
+        with pytest.raises(
+            Waiting, match=r"node1 is not ready: ErrImagePull.*; router-2 on node2 is not ready, nor"
+        ):
+            lived.update(wanted(image="absent"))
+
     def test_begins_where_nothing_runs(self, lived: Life) -> None:
         """Another image instead of one that node2 could not have: node1, which routes, has to wait."""
         lived.cluster.pods()[1]["status"] = stuck()

@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, QuaggaError, Refused
-from cloudify_quagga.lifecycle import asking, ending, lease, pods, preflight
+from cloudify_quagga.lifecycle import asking, configuration, ending, lease, pods, preflight, routing
 from cloudify_quagga.lifecycle.converging import Convergence
 from cloudify_quagga.lifecycle.healing import Healing
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Earlier, Journal, Record
 from cloudify_quagga.lifecycle.routing import Declined
 from cloudify_quagga.model import Router
-from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, Identity
 
 
-def start(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
-    """Run what is recorded, and wait until it routes; a change that was cut off is finished."""
+def start(
+    cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any], journal: Journal
+) -> Record:
+    """Run what is recorded, and wait until it routes; a change that was cut off is finished.
+
+    :param access: how the cluster is reached now.
+    """
+    preflight.check_same_cluster(cluster, owner, record, access)
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
-        return _carried_out(Convergence(cluster, owner, journal, turn), journal.latest() or record)
+        way = Convergence(cluster, owner, journal, turn)
+        return _carried_out(way, _with_present_secrets(way, journal.latest() or record))
 
 
 def update(
-    cluster: Cluster, owner: Owner, record: Record, wanted: Callable[[Record], Router], journal: Journal
+    cluster: Cluster,
+    owner: Owner,
+    record: Record,
+    access: Mapping[str, Any],
+    wanted: Callable[[Record], Router],
+    journal: Journal,
 ) -> Record:
     """Have it be another router than it was; what would be refused is refused before anything is changed.
 
+    :param access: how the cluster is reached from now on.
     :param wanted: what it is to be, by what it is when one's turn has come.
     """
+    preflight.check_same_cluster(cluster, owner, record, access)
     _check(cluster, owner, record, wanted(record))
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
         way, now = Convergence(cluster, owner, journal, turn), journal.latest() or record
         router = wanted(now)
         if now != record:
             _check(cluster, owner, now, router)
-        begun = _begun(owner, now, router)
+        begun = replace(_begun(owner, now, router), access=access)
         if begun.hash != now.hash or now.earlier:
             _check_accepted(way, now, router)
         journal.save(begun)
         return _carried_out(way, begun)
 
 
-def heal(cluster: Cluster, owner: Owner, record: Record, journal: Journal) -> Record:
-    """Bring back exactly what drifted, and make a pod anew only where nothing less helps."""
+def heal(
+    cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any], journal: Journal
+) -> Record:
+    """Bring back exactly what drifted, and make a pod anew only where nothing less helps.
+
+    :param access: how the cluster is reached now.
+    """
+    preflight.check_same_cluster(cluster, owner, record, access)
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
-        return _carried_out(Healing(cluster, owner, journal, turn), journal.latest() or record)
+        way, now = Healing(cluster, owner, journal, turn), journal.latest() or record
+        return _carried_out(way, now if _is_known(way, now) else _with_present_secrets(way, now))
 
 
 def _check(cluster: Cluster, owner: Owner, record: Record, wanted: Router) -> None:
@@ -96,15 +117,45 @@ def _check_accepted(way: Convergence, record: Record, wanted: Router) -> None:
 
 def _carried_out(way: Convergence, record: Record) -> Record:
     """To its end; where a router declines, back to what was before."""
-    held = _held(way, record)
-    manifests = render.objects(record.wanted, way.owner.identity)
+    earlier = record.earlier
+    before = configuration.held(way.cluster, way.owner.identity, earlier.wanted) if earlier else None
     try:
-        record = way.to_manifests(record, manifests)
+        record = way.to_manifests(record, _manifests(way, record, _recorded(way, record)))
     except Declined as error:
-        if record.earlier is None:
+        if earlier is None:
             raise
-        raise _undone(way, record, record.earlier, held, error) from error
+        raise _undone(way, record, earlier, before, error) from error
     return _finished(way, record)
+
+
+def _with_present_secrets(way: Convergence, record: Record) -> Record:
+    """With what its secrets make of it now, where that is something else: a change like any other."""
+    begun = _begun(way.owner, record, record.wanted)
+    if begun.hash == record.hash:
+        return record
+    _check_accepted(way, record, record.wanted)
+    why = "a secret has another value" if record.wanted.is_secret else "this plugin writes it otherwise"
+    way.journal.say(f"the configuration is not as it was recorded, since {why}; it is taken as it is now")
+    way.journal.save(begun)
+    return begun
+
+
+def _is_known(way: Convergence, record: Record) -> bool:
+    """Whether the configuration that was wanted can be had, whatever the secrets are by now."""
+    made = render.config_hash(render.frr_conf(record.wanted))
+    return made == record.hash or _recorded(way, record) is not None
+
+
+def _recorded(way: Convergence, record: Record) -> Manifest | None:
+    """The configuration as it is recorded, as far as that is known."""
+    identity = way.owner.identity
+    return configuration.recorded(identity, record, configuration.held(way.cluster, identity, record.wanted))
+
+
+def _manifests(way: Convergence, record: Record, held: Manifest | None) -> list[Manifest]:
+    if held is None:
+        raise Failed("the secrets of that time are not known any more; update it to what is right")
+    return [held, render.workload(record.wanted, way.owner.identity)]
 
 
 def _finished(way: Convergence, record: Record) -> Record:
@@ -113,28 +164,38 @@ def _finished(way: Convergence, record: Record) -> Record:
     for reference in record.objects:
         if reference not in current:
             way.cluster.delete(reference)
-    where = {node for pod in way.its_pods(record) if (node := pods.node_of(pod))}
+    found = way.its_pods(record)
+    there = routing.present(way.cluster, found)
+    where = {node for pod in there if (node := pods.node_of(pod))}
+    lost = {node: pod for pod in found if pod not in there and (node := pods.node_of(pod)) not in where}
     minded = {node: why for node, why in record.unswept.items() if node not in where}
     record = replace(record, objects=tuple(current), earlier=None, unswept=minded)
     way.journal.save(record)
     chosen = way.chosen(record)
     left = [node for node in record.nodes if node not in (*where, *chosen)]
-    left = [node for node in dict.fromkeys((*record.unswept, *left)) if node not in where]
+    left = [node for node in dict.fromkeys((*record.unswept, *left)) if node not in (*where, *lost)]
     record = ending.sweep_left(way.cluster, way.owner.identity, record, left, way.journal)
-    way.journal.say(f"the router routes on {', '.join(record.nodes)}")
+    for pod in lost.values():
+        way.journal.say(
+            f"{pods.name(pod)} was lost with its node; when that is back, uninstall looks after it"
+        )
+    way.journal.say(f"the router routes on {', '.join(sorted(where))}")
     return record
 
 
 def _undone(
-    way: Convergence, record: Record, earlier: Earlier, held: Manifest | None, error: Declined
+    way: Convergence, record: Record, earlier: Earlier, before: Manifest | None, error: Declined
 ) -> QuaggaError:
-    """Go back to what was before; tells how that went."""
+    """Go back to what was before; tells how that went.
+
+    :param before: the configuration that the cluster held then.
+    """
     way.journal.say(f"{error}; going back to what was before")
     wanted = earlier.wanted.with_secrets(record.wanted.secrets)
     back = replace(record, wanted=wanted, hash=earlier.hash)
     try:
-        configuration = _configuration(way.owner.identity, back, held)
-        back = way.to_manifests(back, [configuration, render.workload(wanted, way.owner.identity)])
+        held = configuration.recorded(way.owner.identity, back, before)
+        back = way.to_manifests(back, _manifests(way, back, held))
         _finished_back(way, back)
     except QuaggaError as second:
         return Failed(f"{error}; going back to what was before did not end well: {second}")
@@ -142,43 +203,8 @@ def _undone(
 
 
 def _finished_back(way: Convergence, record: Record) -> None:
-    kept = [one for one in record.objects if one.kind == _configuration_kind(record.wanted)]
+    kept = [one for one in record.objects if one.kind == configuration.kind(record.wanted)]
     for reference in record.objects:
         if reference.kind in ("ConfigMap", "Secret") and reference not in kept:
             way.cluster.delete(reference)
     way.journal.save(replace(record, objects=(*kept, record.workload), earlier=None))
-
-
-def _configuration(identity: Identity, record: Record, held: Manifest | None) -> Manifest:
-    """The object as it was: its own content where that is still known, since secrets may have changed."""
-    if held is not None and _hash_of(held) == record.hash:
-        metadata = {
-            "name": identity.object_name,
-            "namespace": record.wanted.namespace,
-            "labels": identity.labels,
-            "annotations": {**identity.annotations, CONFIG_HASH_ANNOTATION: record.hash},
-        }
-        content: Manifest = {key: held[key] for key in ("type", "data") if key in held}
-        return {"apiVersion": "v1", "kind": held["kind"], "metadata": metadata, **content}
-    made = render.configuration(record.wanted, identity)
-    if _hash_of(made) != record.hash:
-        raise Failed("the secrets of that time are not known any more; update it to what is right")
-    return made
-
-
-def _held(way: Convergence, record: Record) -> Manifest | None:
-    """The configuration that the cluster holds before the change."""
-    earlier = record.earlier
-    if earlier is None:
-        return None
-    name, namespace = way.owner.identity.object_name, record.wanted.namespace
-    return way.cluster.get(Reference("v1", _configuration_kind(earlier.wanted), name, namespace))
-
-
-def _configuration_kind(router: Router) -> str:
-    return "Secret" if router.is_secret else "ConfigMap"
-
-
-def _hash_of(configuration: Manifest) -> str | None:
-    annotations = configuration["metadata"].get("annotations") or {}
-    return annotations.get(CONFIG_HASH_ANNOTATION)

@@ -9,7 +9,7 @@ from typing import Any
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, Unavailable
-from cloudify_quagga.lifecycle import asking, drift, nodes, pods
+from cloudify_quagga.lifecycle import asking, configuration, drift, nodes, pods, routing
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.model import Router
@@ -45,22 +45,25 @@ def check(cluster: Cluster, identity: Identity, record: Record) -> None:
         raise Failed("; ".join(wrong))
 
 
-def differences(cluster: Cluster, owner: Owner, record: Record, given: Router) -> dict[str, Any]:
+def differences(
+    cluster: Cluster, owner: Owner, record: Record, given: Router, access: Mapping[str, Any]
+) -> dict[str, Any]:
     """What differs from what is wanted, by the place where it does; empty where nothing differs.
 
     :param given: the router that the node's properties describe now.
+    :param access: the way to the cluster that they say now.
     """
     told: dict[str, Any] = {}
-    if properties := _properties(record, given):
+    if properties := {**_properties(record, given), **_access(record, access)}:
         told["properties"] = properties
     if record.earlier:
         begun = f"begun, from {record.earlier.hash[:_SHORT_HASH]}"
         told["change"] = {"wanted": "finished", "found": begun}
-    for manifest in render.objects(record.wanted, owner.identity):
+    for manifest in _manifests(cluster, owner.identity, record):
         found = drift.of(cluster, owner, manifest)
         if found:
             told[str(Reference.of(manifest))] = found.to_json()
-    for pod in _pods(cluster, owner.identity, record):
+    for pod in routing.present(cluster, _pods(cluster, owner.identity, record)):
         if differs := _of_pod(cluster, owner.identity, record, pod):
             told[pods.name(pod)] = differs
     for node in _without_router(cluster, owner.identity, record):
@@ -85,7 +88,7 @@ def _wrong(cluster: Cluster, identity: Identity, record: Record) -> Iterator[str
     for reference in record.objects:
         if cluster.get(reference) is None:
             yield f"{reference} is missing"
-    found = _pods(cluster, identity, record)
+    found = routing.present(cluster, _pods(cluster, identity, record))
     for pod in found:
         yield from _wrong_in(cluster, record, pod)
     for node in _without_router(cluster, identity, record):
@@ -145,6 +148,22 @@ def _properties(record: Record, given: Router) -> dict[str, Any]:
     return differs
 
 
+def _manifests(cluster: Cluster, identity: Identity, record: Record) -> list[Manifest]:
+    """As they are recorded: that a secret has another value by now is no drift of the object."""
+    there = configuration.held(cluster, identity, record.wanted)
+    recorded = configuration.recorded(identity, record, there)
+    return [
+        recorded or render.configuration(record.wanted, identity),
+        render.workload(record.wanted, identity),
+    ]
+
+
+def _access(record: Record, access: Mapping[str, Any]) -> dict[str, Any]:
+    if access == record.access:
+        return {}
+    return {"client_config": {"recorded": dict(record.access), "given": dict(access)}}
+
+
 def _of_pod(cluster: Cluster, identity: Identity, record: Record, pod: Manifest) -> dict[str, Any]:
     told = _answer(cluster, record, pod)
     if isinstance(told, str):
@@ -181,7 +200,8 @@ def _without_router(cluster: Cluster, identity: Identity, record: Record) -> lis
     workload = cluster.get(record.workload)
     if workload is None or workload["kind"] != "DaemonSet":
         return []
-    have = {pods.node_of(pod) for pod in _pods(cluster, identity, record)}
+    found = routing.present(cluster, _pods(cluster, identity, record))
+    have = {pods.node_of(pod) for pod in found}
     if len(have) >= (workload.get("status") or {}).get("desiredNumberScheduled", 0):
         return []
     selector: Mapping[str, str] = record.wanted.node_selector or {}

@@ -80,8 +80,12 @@ class Convergence:
 
     def away(self, found: Sequence[Manifest]) -> list[Manifest]:
         """Those whose node does not answer just now."""
-        ready = {nodes.name(node) for node in self.cluster.find("v1", "Node") if nodes.is_ready(node)}
+        ready = routing.ready_nodes(self.cluster)
         return [pod for pod in found if pods.node_of(pod) not in (None, *ready)]
+
+    def _near(self, found: Sequence[Manifest]) -> list[Manifest]:
+        away = self.away(found)
+        return [pod for pod in found if pod not in away]
 
     def _kept(self, record: Record, found: Sequence[Manifest]) -> list[Manifest]:
         """Those that run, and go on running."""
@@ -96,7 +100,7 @@ class Convergence:
             places = ", ".join(pods.name(pod) for pod in going)
             self.journal.say(f"this needs new pods, one after the other in place of {places}")
         if record.wanted.kind == "DaemonSet":
-            return self._run_on_every_node(record, workload, going)
+            return self._run_on_every_node(record, workload, found, going)
         if record.wanted.kind == "Deployment":
             uids = {_uid(pod) for pod in going}
             return self._sent(record, lambda: self._apply_and_dismiss(workload, record, going), uids)
@@ -115,20 +119,51 @@ class Convergence:
             if not (has_changed and self._is_outdated(record, pod)):
                 self.cluster.delete(Reference.of(pod))
 
-    def _run_on_every_node(self, record: Record, workload: Manifest, going: Sequence[Manifest]) -> Record:
+    def _run_on_every_node(
+        self, record: Record, workload: Manifest, found: Sequence[Manifest], going: Sequence[Manifest]
+    ) -> Record:
         chosen = self.chosen(record)
         left = {_uid(pod) for pod in self.its_pods(record) if pods.node_of(pod) not in (None, *chosen)}
         record = self._sent(record, lambda: self.put(workload), left)
-        for pod in going:
-            if _uid(pod) not in left:
-                record = self.made_anew(record, pod)
+        going = [pod for pod in going if _uid(pod) not in left]
+        # What routes nothing is nothing to be careful with.
+        idle = [pod for pod in self._near(going) if not self._may_route(record, pod)]
+        record = self.made_anew(record, idle)
+        others = [pod for pod in going if pod not in idle]
+        if others:
+            self.steady(record, self._near(self._kept(record, found)))
+        return self.made_anew(record, others)
+
+    def steady(self, record: Record, staying: list[Manifest]) -> None:
+        """Those that stay are as they should be before the first one goes: they are what routes meanwhile."""
+        self._touch(record, staying)
+        self._await_taken(record, staying)
+
+    def made_anew(self, record: Record, going: Sequence[Manifest]) -> Record:
+        """Have other pods in place of these, one after the other, and never two away at a time."""
+        uids = {_uid(pod) for pod in going}
+        for pod in self._most_useless_first(going):
+            if record.wanted.kind == "DaemonSet" and self._may_route(record, pod):
+                routing.until_others(self.cluster, self.owner.identity, record, uids, self.turn.renew)
+            record = self._replaced(record, pod)
         return record
 
-    def made_anew(self, record: Record, pod: Manifest) -> Record:
-        """Have another pod in place of this one."""
+    def _most_useless_first(self, going: Sequence[Manifest]) -> list[Manifest]:
+        """What does not route costs nothing; what is on a node that is away may keep everybody waiting."""
+        away = self.away(going)
+        return sorted(going, key=lambda pod: (pod in away, pods.is_ready(pod), pods.is_running(pod)))
+
+    def _may_route(self, record: Record, pod: Manifest) -> bool:
+        """Whether it takes away a router that works to have another pod in place of this one."""
+        return pods.is_ready(pod) or (pods.is_running(pod) and self._is_outdated(record, pod))
+
+    def _replaced(self, record: Record, pod: Manifest) -> Record:
         self.turn.renew()
         self.journal.say(f"{pods.name(pod)} goes, and another one comes")
         record = self._sent(record, lambda: self.cluster.delete(Reference.of(pod)), {_uid(pod)})
+        if record.wanted.kind == "Pod":
+            # Nobody else makes another one.
+            self.put(render.workload(record.wanted, self.owner.identity))
         if pods.node_of(pod) is not None:
             routing.until_successor(self.cluster, self.owner.identity, record, pod, self.turn.renew)
         return record

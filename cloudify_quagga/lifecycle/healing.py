@@ -19,13 +19,16 @@ class Healing(Convergence):
         """Also where somebody edited it by hand."""
         return drift.put_back(self.cluster, self.owner, manifest, self.journal.say)
 
+    def steady(self, record: Record, staying: list[Manifest]) -> None:
+        """As far as they can mend themselves; what they lack is waited for when one that works would go."""
+        self._touch(record, staying)
+        for pod in staying:
+            self._mended(record, pod)
+
     def wake(self, record: Record, running: list[Manifest]) -> tuple[Record, list[Manifest]]:
         """Have each router mend what it can; one that does not answer is made anew."""
         awake = [pod for pod in running if self._mended(record, pod)]
-        for pod in running:
-            if pod not in awake:
-                record = self.made_anew(record, pod)
-        return record, awake
+        return self.made_anew(record, [pod for pod in running if pod not in awake]), awake
 
     def has_to_go(self, record: Record, pod: Manifest) -> bool:
         """Also one that is restarted later and later, whatever for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from cloudify_quagga import render
@@ -11,6 +12,7 @@ from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict, NotPermitted, Refused
 from cloudify_quagga.lifecycle import drift, labels, lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
+from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
 
@@ -40,6 +42,23 @@ def check_change(cluster: Cluster, owner: Owner, before: Router, wanted: Router)
         # A pod is not changed but made anew.
         if manifest["kind"] != "Pod":
             drift.put(cluster, owner, manifest, dry_run=True)
+
+
+def check_same_cluster(cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any]) -> None:
+    """Refuse a way to the cluster that has come to lead to another one: the router in the old would live on.
+
+    :param access: the way as it is now.
+    """
+    if access == record.access:
+        return
+    there = (cluster.get(reference) for reference in record.objects)
+    if not any(found is not None and Marks.of(found).instance == owner.identity.instance for found in there):
+        raise Refused(
+            "client_config",
+            cluster.address,
+            "leads to a cluster that has nothing of this router; say the way to the one that it lives in "
+            "again, and uninstall it there before it is installed here",
+        )
 
 
 def _check_place(cluster: Cluster, owner: Owner, router: Router) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import pods
+from cloudify_quagga.lifecycle import nodes, pods
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.names import Identity
@@ -37,7 +37,9 @@ def until_all(cluster: Cluster, identity: Identity, record: Record, step: Callab
         return (
             workload is not None
             and _is_settled(workload)
-            and all(pods.is_ready(pod) and pods.template_of(pod) == template for pod in found)
+            and all(
+                pods.is_ready(pod) and pods.template_of(pod) == template for pod in present(cluster, found)
+            )
         )
 
     _until(cluster, identity, record, step, _Awaited(lambda pod: pods.template_of(pod) == template, done))
@@ -56,6 +58,40 @@ def until_successor(
         return any(pods.is_ready(pod) for pod in filter(follows, found))
 
     _until(cluster, identity, record, step, _Awaited(follows, done))
+
+
+def until_others(
+    cluster: Cluster, identity: Identity, record: Record, going: Collection[str], step: Callable[[], None]
+) -> None:
+    """Wait until a DaemonSet's router routes on every node that answers, but for the pods that are to go.
+
+    One that was made anew and cannot run is not to be followed by the next, by whichever operation.
+
+    :param going: the uids of those pods.
+    """
+
+    def stays(pod: Manifest) -> bool:
+        return _uid(pod) not in going
+
+    def done(workload: Manifest | None, found: list[Manifest]) -> bool:
+        ready = ready_nodes(cluster)
+        near = [pod for pod in filter(stays, found) if pods.node_of(pod) in (None, *ready)]
+        return len(found) >= expected(workload) and all(map(pods.is_ready, near))
+
+    _until(cluster, identity, record, step, _Awaited(stays, done))
+
+
+def present(cluster: Cluster, found: Sequence[Manifest]) -> list[Manifest]:
+    """All but those that are to go and were lost with their node: they end when it is back, if ever."""
+    if not any(map(pods.is_leaving, found)):
+        return list(found)
+    ready = ready_nodes(cluster)
+    return [pod for pod in found if not pods.is_leaving(pod) or pods.node_of(pod) in (None, *ready)]
+
+
+def ready_nodes(cluster: Cluster) -> set[str]:
+    """The names of the nodes whose kubelet answers."""
+    return {nodes.name(node) for node in cluster.find("v1", "Node") if nodes.is_ready(node)}
 
 
 def expected(workload: Manifest | None) -> int:
@@ -83,7 +119,7 @@ def _until(
     began = time.monotonic()
     while True:
         there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
-        current = list(filter(awaited.concerns, there.found))
+        current = list(filter(awaited.concerns, present(cluster, there.found)))
         for pod in current:
             _fail_where_refused(pod, record)
         workload = cluster.get(record.workload)
@@ -92,7 +128,7 @@ def _until(
         stuck = any(pods.obstacle(pod) for pod in current)
         left = began + (STUCK_SECONDS if stuck else START_SECONDS) - time.monotonic()
         if left <= 0:
-            told = _told(cluster, record, workload, there.found)
+            told = _told(cluster, record, workload, present(cluster, there.found))
             raise Waiting(record.wanted.secrets.masked(told))
         step()
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:
@@ -127,7 +163,15 @@ def _told(cluster: Cluster, record: Record, workload: Manifest | None, found: li
     late = [pod for pod in found if not pods.is_ready(pod)]
     if not late:
         return f"{record.workload} has no pod yet{told_events(cluster, workload)}"
-    return "; ".join(story(cluster, pod) for pod in late)
+    away = {nodes.name(node) for node in cluster.find("v1", "Node") if not nodes.is_ready(node)}
+    # A kubelet that does not answer cannot be asked for a log.
+    sentences = (
+        f"{pods.name(pod)} is not ready, nor is its node"
+        if pods.node_of(pod) in away
+        else story(cluster, pod)
+        for pod in sorted(late, key=lambda pod: pods.node_of(pod) in away)
+    )
+    return "; ".join(sentences)
 
 
 def _uid(pod: Manifest) -> str:

@@ -44,9 +44,9 @@ def create(ctx: Context, **_: object) -> None:
 @mapped
 def start(ctx: Context, **_: object) -> None:
     """Run the router and wait until it routes."""
-    record = _record(ctx)
+    record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.start(cluster, context.owner(ctx), record, _journal(ctx))
+        change.start(cluster, context.owner(ctx), record, access, _journal(ctx))
 
 
 @mapped
@@ -59,9 +59,9 @@ def update(ctx: Context, properties: object = None, **_: object) -> None:
     def wanted(record: Record) -> Router:
         return record.wanted.changed(properties, _secrets(ctx)) if properties else _wanted(ctx)
 
-    record = _record(ctx)
+    record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.update(cluster, context.owner(ctx), record, wanted, _journal(ctx))
+        change.update(cluster, context.owner(ctx), record, access, wanted, _journal(ctx))
 
 
 @judging
@@ -75,17 +75,17 @@ def check_status(ctx: Context, **_: object) -> None:
 @comparing
 def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
     """Tell what differs from what is wanted, field by field."""
-    record, given = _record(ctx), _wanted(ctx)
+    record, given, access = _record(ctx), _wanted(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        return condition.differences(cluster, context.owner(ctx), record, given)
+        return condition.differences(cluster, context.owner(ctx), record, given, access)
 
 
 @mapped
 def heal(ctx: Context, **_: object) -> None:
     """Bring back what drifted."""
-    record = _record(ctx)
+    record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.heal(cluster, context.owner(ctx), record, _journal(ctx))
+        change.heal(cluster, context.owner(ctx), record, access, _journal(ctx))
 
 
 @mapped

@@ -147,6 +147,7 @@ class RoutingCluster(OwnedCluster):
 
     def __init__(self, *node_names: str) -> None:
         super().__init__()
+        self.absent_images: set[str] = set()
         self.judge: Judge = lambda text: None
         self.last_word = CLEAN
         self.asked: list[tuple[str, str]] = []
@@ -198,6 +199,14 @@ class RoutingCluster(OwnedCluster):
     def nodes(self) -> list[Manifest]:
         return self._there("v1", "Node")
 
+    def lets_go(self, pod: Manifest) -> bool:
+        """Whether a pod that is deleted has a kubelet that ends it, and nobody else who holds it."""
+        return not pod["metadata"].get("finalizers") and self._answers(str(pods.node_of(pod)))
+
+    def _answers(self, name: str) -> bool:
+        node = self.get(Reference("v1", "Node", name))
+        return node is None or nodes.is_ready(node)
+
     def router_on(self, node: str) -> SmallRouter:
         (pod,) = [one for one in self.pods() if pods.node_of(one) == node]
         return self.routers[pod["metadata"]["uid"]]
@@ -245,6 +254,14 @@ class RoutingCluster(OwnedCluster):
         code, told = router.answer(command[7:], stdin)
         return Ended(code, json.dumps(told), "")
 
+    def log(
+        self, namespace: str, pod: str, lines: int, previous: bool = False, container: str | None = None
+    ) -> list[str]:
+        there = self.get(Reference("v1", "Pod", pod, namespace))
+        if there is None or not self._answers(str(pods.node_of(there))):
+            raise Unavailable(f"the kubelet that has the log of {pod} does not answer")
+        return super().log(namespace, pod, lines, previous, container)
+
     def gone(self, pod: Manifest) -> None:
         self.routers.pop(pod["metadata"]["uid"], None)
         super().gone(pod)
@@ -287,20 +304,28 @@ class RoutingCluster(OwnedCluster):
         for pod in mine:
             if pods.template_of(pod) != wanted:
                 pod["metadata"]["deletionTimestamp"] = "now"
-        if not mine:
-            self._make(workload, self._matching(workload["spec"]["template"]["spec"])[0])
+        # Others than its own are waited for; what is lost of its own is replaced where a kubelet answers.
+        if all(
+            pods.template_of(pod) == wanted and not self.lets_go(pod) for pod in mine if pods.is_leaving(pod)
+        ):
+            places = [
+                name for name in self._matching(workload["spec"]["template"]["spec"]) if self._answers(name)
+            ]
+            if places and all(map(pods.is_leaving, mine)):
+                self._make(workload, places[0])
         self._tell(workload, 1)
 
     def _tell(self, workload: Manifest, wanted: int) -> None:
         mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         ready = sum(map(pods.is_ready, mine))
+        active = len([pod for pod in mine if not pods.is_leaving(pod)])
         workload["status"] = {
             "observedGeneration": workload["metadata"]["generation"],
             "desiredNumberScheduled": wanted,
             "currentNumberScheduled": len(mine),
             "numberReady": ready,
-            "replicas": len(mine),
-            "updatedReplicas": len(mine),
+            "replicas": active,
+            "updatedReplicas": active,
             "readyReplicas": ready,
         }
 
@@ -318,6 +343,10 @@ class RoutingCluster(OwnedCluster):
 
     def _begin(self, pod: Manifest, node: str) -> None:
         pod["spec"]["nodeName"] = node
+        if pod["spec"]["containers"][0]["image"] in self.absent_images:
+            waiting = {"reason": "ErrImagePull", "message": "not found"}
+            pod["status"] = {"containerStatuses": [{"name": "quagga", "state": {"waiting": waiting}}]}
+            return
         text = self._file(pod)
         reason = self.judge(text)
         if reason:
@@ -379,7 +408,7 @@ def _end(cluster: SmallCluster, pod: Manifest) -> None:
     if pod["metadata"]["labels"]["app.kubernetes.io/name"] == "quagga-sweeper":
         state = {"terminated": {"message": "swept: 0 routes left (2 removed)", "exitCode": 0}}
         cluster.update(pod, containerStatuses=[{"state": state}], phase="Succeeded")
-    elif pod["metadata"].get("deletionTimestamp"):
+    elif pod["metadata"].get("deletionTimestamp") and cluster.lets_go(pod):
         if pod["metadata"]["uid"] in cluster.routers:
             state = {"terminated": {"message": cluster.last_word, "exitCode": 0}}
             cluster.update(pod, containerStatuses=[{"state": state}])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
-from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Waiting
-from cloudify_quagga.lifecycle import change, converging, ending, lease, routing
+from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Unavailable, Waiting
+from cloudify_quagga.lifecycle import change, converging, ending, lease, pods, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -50,9 +50,10 @@ class Life:
         self.cluster = cluster
         self.records: list[Record] = []
         self.said: list[str] = []
+        self.access: dict[str, Any] = {}
         self.journal = Journal(self._save, self.said.append)
-        record = life.create(self.cluster, US, router, {}, self.journal)
-        change.start(self.cluster, US, record, self.journal)
+        record = life.create(self.cluster, US, router, self.access, self.journal)
+        change.start(self.cluster, US, record, self.access, self.journal)
         self.forget()
 
     def _save(self, record: Record) -> None:
@@ -71,13 +72,13 @@ class Life:
         return self.records[-1]
 
     def update(self, router: Router) -> Record:
-        return change.update(self.cluster, US, self.record, lambda _: router, self.journal)
+        return change.update(self.cluster, US, self.record, self.access, lambda _: router, self.journal)
 
     def start(self) -> Record:
-        return change.start(self.cluster, US, self.record, self.journal)
+        return change.start(self.cluster, US, self.record, self.access, self.journal)
 
     def heal(self) -> Record:
-        return change.heal(self.cluster, US, self.record, self.journal)
+        return change.heal(self.cluster, US, self.record, self.access, self.journal)
 
     def file(self) -> str:
         (config,) = self.cluster.find("v1", "ConfigMap")
@@ -184,6 +185,12 @@ def accepting(router: Any) -> Any:
     return lambda words, stdin: (0, {"accepted": True}) if words[0] == "check" else answer(words, stdin)
 
 
+def stuck() -> dict[str, Any]:
+    """The status of a pod whose image nobody has."""
+    waiting = {"reason": "ErrImagePull", "message": "not found"}
+    return {"containerStatuses": [{"name": "quagga", "state": {"waiting": waiting}}]}
+
+
 class TestAnInterruptedChange:
     """The process is killed at every point at which it leaves something behind."""
 
@@ -262,6 +269,128 @@ class TestAChangeThatNeedsNewPods:
         assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
         # node2's pod was never touched.
         assert "pod-2" in lived.pods()
+
+    def test_stays_at_the_first_node_that_cannot_have_it_however_often_it_is_tried(self, lived: Life) -> None:
+        lived.cluster.absent_images.add("absent")
+        for _ in range(3):
+            with pytest.raises(Waiting, match="router-3 on node1 is not ready: ErrImagePull"):
+                lived.update(wanted(image="absent"))
+            assert lived.pods() == ["pod-2", "pod-3"]
+        with pytest.raises(Waiting, match="router-3 on node1"):
+            lived.start()
+        assert lived.pods() == ["pod-2", "pod-3"]
+        lived.update(wanted())
+        assert lived.pods() == ["pod-2", "pod-4"], "the one that never ran made place, and node2's was left"
+
+    def test_says_why_it_stays_though_another_node_is_away(self, lived: Life) -> None:
+        lived.cluster.add_node("node2", ready=False, role="router")
+        lived.cluster.pods()[1]["status"]["conditions"] = []
+        lived.cluster.absent_images.add("absent")
+        with pytest.raises(
+            Waiting, match=r"node1 is not ready: ErrImagePull.*; router-2 on node2 is not ready, nor"
+        ):
+            lived.update(wanted(image="absent"))
+
+    def test_begins_where_nothing_runs(self, lived: Life) -> None:
+        """Another image instead of one that node2 could not have: node1, which routes, has to wait."""
+        lived.cluster.pods()[1]["status"] = stuck()
+        lived.cluster.absent_images.add("absent")
+        with pytest.raises(Waiting, match="on node2 is not ready"):
+            lived.update(wanted(image="absent"))
+        assert "pod-1" in lived.pods()
+        lived.update(wanted(image="other"))
+        assert [word for word in lived.said if word.endswith("another one comes")] == [
+            "router-2 on node2 goes, and another one comes",
+            "router-3 on node2 goes, and another one comes",
+            "router-1 on node1 goes, and another one comes",
+        ]
+
+    def test_waits_for_a_pod_that_was_sent_away_before_it_was_cut_off(self, lived: Life) -> None:
+        leaving = lived.cluster.pods()[0]
+        leaving["metadata"] |= {"deletionTimestamp": "now", "finalizers": ["held"]}
+        with pytest.raises(Waiting):
+            lived.update(wanted(image="other"))
+        assert lived.pods() == ["pod-1", "pod-2"]
+        assert not pods.is_leaving(lived.cluster.pods()[1])
+
+    @pytest.fixture
+    def half_way(self, lived: Life) -> Life:
+        """A roll that came to its end on node1, whose router there lacks a route, and not on node2."""
+        deleted = lived.cluster.delete
+
+        def once(reference: Reference, *arguments: Any, **options: Any) -> bool:
+            if reference.name == "router-2":
+                raise Unavailable("the API server is away")
+            return bool(deleted(reference, *arguments, **options))
+
+        lived.cluster.delete = once
+        with pytest.raises(Unavailable):
+            lived.update(wanted(image="other", routes=[OTHER]))
+        lived.cluster.delete = deleted
+        assert lived.pods() == ["pod-2", "pod-3"]
+        return lived
+
+    def test_is_taken_first_by_those_that_are_new_already(self, half_way: Life) -> None:
+        seen = self.seen_when_the_second_goes(half_way, lambda: half_way.cluster.router_on("node1").applied)
+        record = half_way.update(wanted(image="other"))
+        assert set(seen) == {record.hash}
+        assert half_way.pods() == ["pod-3", "pod-4"]
+
+    def seen_when_the_second_goes(self, lived: Life, look: Callable[[], str]) -> list[str]:
+        deleted, seen = lived.cluster.delete, []
+
+        def watched(reference: Reference, *arguments: Any, **options: Any) -> bool:
+            if reference.name == "router-2":
+                seen.append(look())
+            return bool(deleted(reference, *arguments, **options))
+
+        lived.cluster.delete = watched
+        return seen
+
+    def test_takes_nobody_away_where_one_of_those_refuses_it(self, half_way: Life) -> None:
+        router = half_way.cluster.router_on("node1")
+        router.judge = lambda text: SAID if "172.16.0.3" in text else None
+        router.answer = accepting(router)
+        third = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.3"}
+        with pytest.raises(Failed, match="refused the configuration"):
+            half_way.update(wanted(image="other", routes=[third]))
+        assert "pod-2" in half_way.pods()
+
+    def test_is_taken_back_where_it_was_refused_whatever_others_lack(self, lived: Life) -> None:
+        """One that refuses routes nothing: to put it back need not wait for another's next hop."""
+        made = lived.cluster._begin
+
+        def begin(pod: Manifest, node: str) -> None:
+            is_new = pod["spec"]["containers"][0]["image"] == "other"
+            lived.cluster.judge = lambda text: "this image has no staticd" if is_new else None
+            made(pod, node)
+            lived.cluster.judge = lambda text: None
+            lived.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.1")
+
+        lived.cluster._begin = begin
+        with pytest.raises(Failed, match="did not end well: router-2 on node2: some routes are missing"):
+            lived.update(wanted(image="other"))
+        assert "node1" in {pods.node_of(pod) for pod in lived.cluster.pods() if pods.is_ready(pod)}
+
+    def test_is_mended_by_heal_before_the_next_goes(self, half_way: Life) -> None:
+        router = half_way.cluster.router_on("node1")
+        router.missing.append("10.0.0.0/24 via 172.16.0.2")
+        seen = self.seen_when_the_second_goes(half_way, lambda: repr(router.missing))
+        half_way.heal()
+        assert set(seen) == {"[]"}
+        assert half_way.pods() == ["pod-3", "pod-4"]
+
+    def test_does_not_wait_for_a_node_that_is_away(self, lived: Life) -> None:
+        lived.cluster.add_node("node3", role="router")
+        lived.start()
+        lived.cluster.add_node("node2", ready=False, role="router")
+        with pytest.raises(
+            Waiting, match=r"router-2 on node2 has not ended .*node2 is not Ready: bring it back"
+        ):
+            lived.update(wanted(image="other"))
+        assert lived.pods() == ["pod-2", "pod-4", "pod-5"], (
+            "one after the other, and the one that is away last"
+        )
 
     @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
     def test_of_every_kind(self, kind: str) -> None:
@@ -346,6 +475,15 @@ class TestSecrets:
             lived.update(self.secret("potato"))
         assert lived.record.hash == before.hash == lived.cluster.router_on("node1").applied
 
+    def test_that_nobody_has_any_more_come_back_too(self, lived: Life) -> None:
+        before = lived.update(self.secret("tomato"))
+        router = lived.cluster.router_on("node2")
+        router.judge = lambda text: SAID if "172.16.0.2" in text else None
+        router.answer = accepting(router)
+        with pytest.raises(Failed, match="what was before is in force again"):
+            lived.update(wanted(routes=[OTHER], raw=["password ${new}"], secrets={"new": "potato"}))
+        assert lived.record.hash == before.hash == lived.cluster.router_on("node1").applied
+
 
 class TestStarting:
     def test_a_pod_that_refused_reads_its_new_file_at_once(self, cluster: RoutingCluster) -> None:
@@ -354,7 +492,7 @@ class TestStarting:
             Life(cluster, wanted(interfaces=["eth9"]))
         cluster.judge = lambda text: "no eth9" if "eth9" in text else None
         made = Life.__new__(Life)
-        made.cluster, made.records, made.said = cluster, [], []
+        made.cluster, made.records, made.said, made.access = cluster, [], [], {}
         made.journal = Journal(made._save, made.said.append)
         made._save(life.create(made.cluster, US, wanted(interfaces=["eth9"]), {}, made.journal))
         record = made.update(wanted(interfaces=["eth0"]))
@@ -392,6 +530,26 @@ class TestHealing:
         lived.cluster.router_on("node2").silent = True
         lived.heal()
         assert lived.pods() == ["pod-1", "pod-3"]
+
+    @pytest.mark.parametrize("kind", ["DaemonSet", "Deployment", "Pod"])
+    def test_one_that_does_not_answer_has_a_successor_of_every_kind(self, kind: str) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind=kind))
+        before = lived.pods()
+        lived.cluster.router_on("node1").silent = True
+        record = lived.heal()
+        assert len(lived.pods()) == 1
+        assert lived.pods() != before
+        assert lived.cluster.router_on("node1").applied == record.hash
+        assert record.nodes == ("node1",)
+
+    def test_of_a_bare_pod_that_was_cut_off_is_finished(self) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind="Pod"))
+        lived.cluster.router_on("node1").silent = True
+        # The Lease, the configuration, the pod as it is, its touch, and its end; not the pod that follows.
+        killed_after(5, lived.cluster, lived.heal)
+        assert lived.pods() == []
+        lived.heal()
+        assert lived.cluster.router_on("node1").applied == lived.record.hash
 
     def test_on_a_node_that_is_away_nothing_is_made_anew(self, lived: Life) -> None:
         lived.cluster.router_on("node2").silent = True
@@ -442,6 +600,88 @@ class TestHealing:
         lived.cluster.pods()[0]["spec"]["containers"][0]["image"] = "edited"
         lived.heal()
         assert {pod["spec"]["containers"][0]["image"] for pod in lived.cluster.pods()} == {"quagga"}
+
+
+@pytest.fixture
+def moved(cluster: RoutingCluster) -> Life:
+    """A Deployment's router that was on node1 until that went away, and is on node2."""
+    made = Life(cluster, wanted(kind="Deployment"))
+    assert made.record.nodes == ("node1",)
+    cluster.add_node("node1", ready=False, role="router")
+    cluster.router_on("node1").silent = True
+    cluster.delete(Reference.of(cluster.pods()[0]))
+    assert [pods.node_of(pod) for pod in cluster.pods()] == ["node1", "node2"]
+    made.forget()
+    return made
+
+
+class TestAfterAFailover:
+    """The pod of before can end only when its node is back."""
+
+    @pytest.mark.parametrize("act", ["start", "heal", "update"])
+    def test_the_pod_that_was_lost_keeps_nobody(self, act: str, moved: Life) -> None:
+        record = (
+            moved.update(wanted(kind="Deployment", routes=[OTHER]))
+            if act == "update"
+            else getattr(moved, act)()
+        )
+        assert moved.cluster.router_on("node2").applied == record.hash
+        assert moved.said[-1] == "the router routes on node2"
+        assert record.earlier is None
+
+    def test_its_node_is_swept_by_the_uninstall(self, moved: Life) -> None:
+        record = moved.heal()
+        assert record.nodes == ("node1", "node2")
+        assert record == moved.record
+        with pytest.raises(Waiting, match="node1 is not Ready: bring it back and uninstall again"):
+            ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
+        moved.cluster.last_word = "Error (exit code 137)"
+        moved.cluster.add_node("node1", role="router")
+        ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
+        assert "node1: swept: 0 routes left (2 removed)" in moved.said
+
+    def test_what_its_node_has_left_to_do_is_not_forgotten(self, moved: Life) -> None:
+        moved.records.append(replace(moved.record, unswept={"node1": "it was killed"}))
+        assert moved.heal().unswept == {"node1": "it was killed"}
+        assert not moved.cluster.find("v1", "Pod", selector={"app.kubernetes.io/name": "quagga-sweeper"})
+
+    def test_that_leaves_nobody_is_waited_for(self, moved: Life) -> None:
+        moved.cluster.pods()[1]["status"]["conditions"] = []
+        moved.cluster.router_on("node2").missing.append("10.0.0.0/24 via 172.16.0.1")
+        moved.cluster.router_on("node2").mendable = False
+        with pytest.raises(Waiting, match="router-2 on node2: some routes are missing"):
+            moved.heal()
+
+
+class TestAnotherWayToTheCluster:
+    @pytest.mark.parametrize("act", ["start", "heal", "update"])
+    def test_that_leads_elsewhere_is_refused_and_nothing_is_made_there(self, act: str, lived: Life) -> None:
+        there = lived.cluster
+        lived.cluster, lived.access = RoutingCluster("node1"), {"file": "elsewhere"}
+        with pytest.raises(Refused, match=r"client_config: .* leads to a cluster that has nothing of this"):
+            lived.update(wanted()) if act == "update" else getattr(lived, act)()
+        assert lived.cluster.applied == []
+        assert len(there.pods()) == 2
+
+    def test_that_leads_to_the_namesake_of_another_is_refused(self, lived: Life) -> None:
+        for reference in lived.record.objects:
+            lived.cluster._objects[reference]["metadata"]["annotations"] = {}
+        lived.access = {"file": "elsewhere"}
+        with pytest.raises(Refused, match="client_config"):
+            lived.heal()
+
+    def test_that_leads_to_the_same_one_is_taken_by_an_update(self, lived: Life) -> None:
+        lived.access = {"file": "moved"}
+        lived.cluster._objects.pop(lived.record.objects[0])
+        lived.heal()
+        assert lived.record.access == {}
+        assert lived.update(wanted()).access == {"file": "moved"}
+
+    def test_that_is_the_same_way_brings_back_what_is_missing(self, lived: Life) -> None:
+        for reference in lived.record.objects:
+            lived.cluster._objects.pop(reference)
+        lived.heal()
+        assert all(map(lived.cluster.get, lived.record.objects))
 
 
 class TestOneAtATime:

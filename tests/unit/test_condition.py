@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from cloudify_quagga.cluster import Reference
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import condition
 from tests.unit.small_routers import RoutingCluster
-from tests.unit.test_change import ONE, OTHER, US, Life, hasty, wanted
+from tests.unit.test_change import ONE, OTHER, US, Life, hasty, moved, wanted
 
-__all__ = ["hasty"]
+__all__ = ["hasty", "moved"]
 
 LOST = "10.0.0.0/24 via 172.16.0.1"
 
@@ -34,7 +35,7 @@ def wrong(lived: Life) -> str:
 
 
 def drift(lived: Life, **properties: Any) -> dict[str, Any]:
-    told = condition.differences(lived.cluster, US, lived.record, wanted(**properties))
+    told = condition.differences(lived.cluster, US, lived.record, wanted(**properties), lived.access)
     assert json.loads(json.dumps(told)) == told
     return told
 
@@ -84,6 +85,28 @@ class TestTheStatus:
         assert "no pod of the router is there" in wrong(lived)
 
 
+class TestOfARouterThatMovedFromALostNode:
+    def test_the_status_is_that_of_the_one_that_routes(self, moved: Life) -> None:
+        condition.check(moved.cluster, US.identity, moved.record)
+        moved.cluster.router_on("node2").missing.append(LOST)
+        assert wrong(moved) == f"router-2 on node2: 1 routes are not in the kernel, {LOST} for one"
+
+    def test_the_drift_is_too_and_the_live_state_shows_both(self, moved: Life) -> None:
+        assert drift(moved, kind="Deployment") == {}
+        told = condition.live(moved.cluster, US.identity, moved.record)
+        assert [one["node"] for one in told["routers"]] == ["node1", "node2"]
+
+    def test_none_of_a_daemon_set_is_bad(self, lived: Life) -> None:
+        lived.cluster.add_node("node2", ready=False, role="router")
+        lived.cluster.delete(Reference.of(lived.cluster.pods()[1]))
+        assert wrong(lived) == "no router is on node2"
+        assert drift(lived) == {"node2": {"router": {"wanted": "running", "found": "none"}}}
+
+    def test_none_at_all_is_bad(self, moved: Life) -> None:
+        moved.cluster._objects.pop(Reference.of(moved.cluster.pods()[1]))
+        assert wrong(moved) == "no pod of the router is there"
+
+
 class TestTheDrift:
     def test_of_a_router_that_is_as_wanted_is_empty(self, lived: Life) -> None:
         assert drift(lived) == {}
@@ -95,6 +118,13 @@ class TestTheDrift:
                 "check_seconds": {"recorded": 30, "given": 5},
             }
         }
+
+    def test_tells_another_way_to_the_cluster(self, lived: Life) -> None:
+        lived.access = {"file": "moved"}
+        expected = {"client_config": {"recorded": {}, "given": {"file": "moved"}}}
+        assert drift(lived) == {"properties": expected}
+        lived.update(wanted())
+        assert drift(lived) == {}
 
     def test_tells_a_change_that_was_cut_off(self, lived: Life) -> None:
         before = lived.record.hash

@@ -18,7 +18,7 @@ from cloudify_quagga.lifecycle import lease
 from cloudify_quagga.operations import context, forgotten
 from cloudify_quagga.operations import router as operations
 from tests.unit.small_routers import CLEAN, RoutingCluster
-from tests.unit.test_change import ONE, OTHER, US, hasty
+from tests.unit.test_change import ONE, OTHER, US, accepting, hasty
 from tests.unit.test_operations_door import Instance, Runtime
 
 __all__ = ["hasty"]
@@ -36,10 +36,11 @@ class Node:
         self.ctx = SimpleNamespace(
             node=SimpleNamespace(id="quagga"), instance=self.instance, logger=logging.getLogger("router")
         )
+        self.access: dict[str, Any] = {"file": "here"}
         self.away = False
         monkeypatch.setattr(context, "properties", lambda _: self.properties)
         monkeypatch.setattr(context, "owner", lambda _: US)
-        monkeypatch.setattr(context, "access", lambda _: SimpleNamespace(to_json=dict))
+        monkeypatch.setattr(context, "access", lambda _: SimpleNamespace(to_json=lambda: self.access))
         monkeypatch.setattr(context, "connection", self._connection)
 
     @contextmanager
@@ -103,6 +104,85 @@ def test_a_secret_is_read_anew_in_every_operation(node: Node) -> None:
     node.properties["secrets"] = {}
     with pytest.raises(NonRecoverableError, match=r"secrets.p: null has no value, and `raw` needs one"):
         node("heal")
+
+
+@pytest.mark.parametrize("name", ["start", "update", "heal"])
+def test_another_cluster_is_refused(name: str, node: Node) -> None:
+    node.cluster, node.access = RoutingCluster("node1"), {"file": "elsewhere"}
+    assert node("check_drift")["properties"] == {
+        "client_config": {"recorded": {"file": "here"}, "given": {"file": "elsewhere"}}
+    }
+    with pytest.raises(NonRecoverableError, match="client_config"):
+        node(name)
+    assert node.cluster.applied == []
+
+
+CHANGED = {"properties": {"secrets": {"recorded": "other values", "given": "(hidden)"}}}
+
+
+class TestASecretThatHasAnotherValueNow:
+    """Nobody remembers the value of before but the Secret in the cluster."""
+
+    @pytest.fixture
+    def keeper(self, node: Node) -> Node:
+        node.properties |= {"raw": ["password ${p}"], "secrets": {"p": PASSWORD}}
+        node("update")
+        node.properties["secrets"] = {"p": "potato"}
+        return node
+
+    def passwords(self, node: Node) -> set[str]:
+        texts = [node.cluster.router_on(name).text for name in ("node1", "node2")]
+        return {line for text in texts for line in text.splitlines() if line.startswith("password")}
+
+    def secret(self, node: Node) -> Reference:
+        (found,) = node.cluster.find("v1", "Secret")
+        return Reference.of(found)
+
+    def test_is_not_healed_away(self, keeper: Node) -> None:
+        before = keeper.runtime["router"]
+        assert keeper("check_drift") == CHANGED
+        keeper("heal")
+        assert self.passwords(keeper) == {f"password {PASSWORD}"}
+        assert keeper.runtime["router"] == before
+        assert keeper("check_drift") == CHANGED
+        keeper("check_status")
+
+    def test_is_taken_by_a_start(self, keeper: Node, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("INFO"):
+            keeper("start")
+        assert self.passwords(keeper) == {"password potato"}
+        assert "since a secret has another value; it is taken as it is now" in caplog.text
+        assert keeper.runtime["router"]["earlier"] is None
+        assert keeper("check_drift") == {}
+        keeper("check_status")
+
+    def test_is_not_taken_where_a_router_would_refuse_it(self, keeper: Node) -> None:
+        keeper.cluster.judge = lambda text: "too short a password" if "potato" in text else None
+        with pytest.raises(NonRecoverableError, match="too short a password; nothing was changed"):
+            keeper("start")
+        assert keeper("check_drift") == CHANGED
+
+    def test_is_taken_back_where_one_refuses_it_after_all(self, keeper: Node) -> None:
+        router = keeper.cluster.router_on("node2")
+        router.judge = lambda text: "too short a password" if "potato" in text else None
+        router.answer = accepting(router)  # type: ignore[method-assign]
+        with pytest.raises(NonRecoverableError, match="password; what was before is in force again"):
+            keeper("start")
+        assert self.passwords(keeper) == {f"password {PASSWORD}"}
+        assert keeper("check_drift") == CHANGED
+
+    def test_is_taken_by_heal_where_the_one_of_before_is_gone(self, keeper: Node) -> None:
+        keeper.cluster._objects.pop(self.secret(keeper))
+        keeper("heal")
+        assert self.passwords(keeper) == {"password potato"}
+        assert keeper("check_drift") == {}
+
+    def test_is_taken_by_heal_where_the_one_of_before_was_written_over(self, keeper: Node) -> None:
+        keeper.cluster.edit(self.secret(keeper), "data/frr.conf", "dG9tYXRv", by="kubectl-edit")
+        assert keeper("check_drift").keys() == {"properties", str(self.secret(keeper))}
+        keeper("heal")
+        assert self.passwords(keeper) == {"password potato"}
+        assert keeper("check_drift") == {}
 
 
 def test_a_status_is_good_or_not_and_never_later(node: Node) -> None:

@@ -69,7 +69,7 @@ def start(cluster: SmallCluster, kind: str = "DaemonSet") -> tuple[Record, list[
     said: list[str] = []
     journal = Journal(lambda _: None, said.append)
     record = life.create(cluster, US, router, {}, journal)  # type: ignore[arg-type]
-    return change.start(cluster, US, record, journal), said  # type: ignore[arg-type]
+    return change.start(cluster, US, record, {}, journal), said  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["DaemonSet", "Deployment", "Pod"])

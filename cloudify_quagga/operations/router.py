@@ -100,9 +100,12 @@ def pull(ctx: Context, **_: object) -> None:
 @mapped
 def stop(ctx: Context, **_: object) -> None:
     """End the router, and whatever an earlier install left running, with no route left on any node."""
-    if _recorded(ctx) is not None:
+    record = _recorded(ctx)
+    if record is not None:
         with context.connection(ctx) as cluster:
-            ending.end(cluster, context.owner(ctx), lambda: _latest(ctx), _journal(ctx))
+            owner = context.owner(ctx)
+            preflight.check_same_cluster(cluster, owner, record, context.access(ctx).to_json())
+            ending.end(cluster, owner, lambda: _latest(ctx), _journal(ctx))
     forgotten.remove(ctx)
 
 

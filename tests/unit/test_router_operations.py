@@ -106,7 +106,7 @@ def test_a_secret_is_read_anew_in_every_operation(node: Node) -> None:
         node("heal")
 
 
-@pytest.mark.parametrize("name", ["start", "update", "heal"])
+@pytest.mark.parametrize("name", ["start", "update", "heal", "stop"])
 def test_another_cluster_is_refused(name: str, node: Node) -> None:
     node.cluster, node.access = RoutingCluster("node1"), {"file": "elsewhere"}
     assert node("check_drift")["properties"] == {

@@ -218,3 +218,30 @@ def test_a_daemon_that_dies_as_it_comes_is_started_with_its_lines(start: Callabl
     await_that(lambda: router.ready, 20, router)
     text = running(router)
     assert [line for line in ALL.splitlines() if line not in text] == []
+
+
+# Everybody on the node can read the arguments of a process.
+LISTEN_IN = """
+mv /usr/bin/vtysh /usr/bin/vtysh.real
+printf '%s\n' '#!/bin/sh' 'echo "$@" >> /tmp/arguments' 'exec /usr/bin/vtysh.real "$@"' > /usr/bin/vtysh
+chmod 755 /usr/bin/vtysh
+"""
+
+
+def test_a_password_that_goes_is_in_no_arguments(start: Callable[..., Container]) -> None:
+    secret = BGP.replace(" timers 1 3", " password hunter2")
+    keyed = " ip ospf message-digest-key 1 md5 hunter3\n"
+    router = start(frr_conf=speaking(POLICY + secret + OSPF, STATIC[:3], keyed)).await_ready()
+    router.run("sh", "-c", LISTEN_IN)
+
+    router.apply(speaking(POLICY + secret.replace("hunter2", "other"), STATIC[:3]))
+    router.apply(speaking(POLICY + BGP, STATIC[:3]))
+
+    text = running(router)
+    assert "neighbor 172.16.0.1 timers 1 3" in text
+    assert "password" not in text
+    assert "hunter" not in text
+    arguments = router.run("cat", "/tmp/arguments").stdout
+    assert "-f" in arguments
+    assert "hunter" not in arguments
+    assert "other" not in arguments

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import blocks, delta, notices, story
+from router import addressees, blocks, delta, notices, story
 from router.configuration import Configuration, decode, routes_in
 from router.ending import Refused
 from router.grammar import Route, parse_route
@@ -320,7 +320,9 @@ NEEDED = [
     ("router ripng\nexit\n", ["ripngd"]),
     ("bfd\n peer 172.16.0.1\n exit\nexit\n", ["bfdd"]),
     ("router bgp 1\n neighbor 172.16.0.1 bfd profile fast\nexit\n", ["bgpd", "bfdd"]),
-    ("interface eth1\n description to the bfd lab\n ip ospf cost 3\nexit\n", []),
+    ("interface eth1\n description to the bfd lab\nexit\n", []),
+    ("interface eth1\n ip ospf cost 3\n ipv6 ospf6 cost 3\nexit\n", ["ospfd", "ospf6d"]),
+    ("interface eth1\n ip rip passive\nexit\nbgp as-path access-list A permit 1\n", ["bgpd", "ripd"]),
     ("interface eth1\n ip ospf bfd\nexit\nrouter ospf\nexit\n", ["ospfd", "bfdd"]),
 ]
 
@@ -358,3 +360,34 @@ def test_a_line_that_names_a_section_begins_none() -> None:
     printed = "\nLines To Delete\n===============\ninterface eth1\n no description Lines To Add\nexit\n"
 
     assert blocks.read_plan(printed).away == (("interface eth1", "no description Lines To Add"),)
+
+
+# As vtysh of FRR 10.3 prints it at its prompt.
+AT_THE_PROMPT = """
+Hello, this is FRRouting (version 10.3).
+
+vm# configure
+vm(config)# interface eth1
+vm(config-if)#  vrrp 1
+vrrpd is not running
+vm(config-if)#  ip ospf cost 1
+ospfd is not running
+vm(config-if)# exit
+vm(config)#
+"""
+
+
+def test_a_line_for_a_daemon_that_does_not_run_is_refused() -> None:
+    lines = ["interface eth1", " vrrp 1", " ip ospf cost 1", "exit"]
+    found = list(addressees.read(lines, [7, 8, 10, 11], AT_THE_PROMPT))
+
+    assert found == [(8, "vrrp 1", "vrrpd"), (10, "ip ospf cost 1", "ospfd")]
+    FRR.refuse_unserved("interface eth1\n ip ospf cost 1\n", found[1:])
+    with pytest.raises(Refused, match=r"^frr.conf line 8: 'vrrp 1' is for vrrpd, which this image does not"):
+        FRR.refuse_unserved("", found)
+    with pytest.raises(
+        Refused, match=r"^frr.conf line 10: 'ip ospf cost 1' .* only where there is 'router o"
+    ):
+        FRR.refuse_unserved("", found[1:])
+    with pytest.raises(Refused, match=r"^frr.conf line 8: 'vrrp ...' is for vrrpd"):
+        FRR.refuse_unserved("", found, private=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from router import configuration, forwarding, kernel, vtysh
+from router import addressees, configuration, forwarding, kernel, vtysh
 from router.configuration import Configuration
 from router.ending import refusal
 from router.status import FOLDER
@@ -50,6 +50,7 @@ def _have_judged(wanted: Configuration, suite: Suite) -> None:
     finally:
         candidate.unlink(missing_ok=True)
     suite.refuse_unknown(wanted.text)
+    suite.refuse_unserved(wanted.text, addressees.of(wanted.text), wanted.private)
 
 
 def refuse_missing_interfaces(wanted: Configuration, node: str) -> None:

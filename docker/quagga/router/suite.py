@@ -19,6 +19,15 @@ HELD: Final = 202
 
 
 @dataclass(frozen=True)
+class Calls:
+    """A TCP port at which others begin a session."""
+
+    port: int
+    needed_by: str
+    """Pattern of the configuration line that has others call."""
+
+
+@dataclass(frozen=True)
 class Daemon:
     """One program of a suite."""
 
@@ -30,6 +39,8 @@ class Daemon:
     """Kernel protocol numbers of the routes that are there because of this daemon."""
     version: int | None = None
     """The IP version of its routes, where two daemons share a number."""
+    called: Calls | None = None
+    """Where its neighbours call it."""
 
     @property
     def speaks(self) -> str | None:
@@ -146,6 +157,8 @@ def _why_not(daemon: Daemon | None) -> str:
 # No TCP port is opened for terminals: a router's pod shares the node's network.
 _QUIET: Final = ("-A", "127.0.0.1", "-P", "0", "--limit-fds", "100000")
 
+_BGP: Final = Calls(179, r"^ +(?:neighbor|bgp listen)\b")
+
 FRR: Final = Suite(
     name="FRR",
     programs=Path("/usr/lib/frr"),
@@ -156,7 +169,7 @@ FRR: Final = Suite(
         Daemon("zebra", (*_QUIET, "-s", "90000000"), protocols=frozenset({11})),
         Daemon("mgmtd", _QUIET),
         Daemon("staticd", _QUIET, protocols=frozenset({196})),
-        Daemon("bgpd", (*_QUIET, "-p", "0"), r"^(?:router )?bgp\b", frozenset({186})),
+        Daemon("bgpd", _QUIET, r"^(?:router )?bgp\b", frozenset({186}), called=_BGP),
         Daemon("ospfd", _QUIET, r"^(?:router| +ip) ospf\b", frozenset({188}), 4),
         Daemon("ospf6d", _QUIET, r"^(?:router| +ipv6) ospf6\b", frozenset({188}), 6),
         Daemon("ripd", _QUIET, r"^(?:router| +ip) rip\b", frozenset({189})),

@@ -180,6 +180,7 @@ FOREIGN = [
     (["!", "interface eth1", " vrrp 1", "exit"], 9, "vrrp 1", "vrrpd"),
     (["interface eth1", " ip pim", "exit"], 8, "ip pim", "pimd"),
     (["interface eth1", f" description {'why? ' * 40}", " ip router isis 1"], 9, "ip router isis 1", "isisd"),
+    (["interface eth1", "exit", "exit", "quit", "mpls ldp", "exit"], 11, "mpls ldp", "ldpd"),
     (["ip route 10.0.0.0/24 172.16.0.1", "nhrp nfl 5"], 8, "nhrp nfl 5", "nhrpd"),
     (["rout isis 1", "exit"], 7, "rout isis 1", "isisd"),
     (["rout eigrp 1", "exit"], 7, "rout eigrp 1", "eigrpd"),
@@ -189,7 +190,9 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize(("lines", "number", "line", "daemon"), FOREIGN, ids=[each[2] for each in FOREIGN])
+@pytest.mark.parametrize(
+    ("lines", "number", "line", "daemon"), FOREIGN, ids=[f"{each[1]} {each[2]}" for each in FOREIGN]
+)
 def test_a_line_for_a_daemon_that_does_not_run_is_refused(
     lines: list[str], number: int, line: str, daemon: str, bystander: Container
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router import addressees, blocks, delta, notices, story
 from router.configuration import Configuration, decode, routes_in
-from router.ending import Refused
+from router.ending import Failed, Refused
 from router.grammar import Route, parse_route
 from router.mounted import Mounted, hash_of
 from router.secrecy import masked
@@ -373,13 +373,14 @@ vrrpd is not running
 vm(config-if)#  ip ospf cost 1
 ospfd is not running
 vm(config-if)# exit
-vm(config)#
-"""
+vm(config)# configure
+% Unknown command: configure
+vm(config)# \n"""
 
 
 def test_a_line_for_a_daemon_that_does_not_run_is_refused() -> None:
-    lines = ["interface eth1", " vrrp 1", " ip ospf cost 1", "exit"]
-    found = list(addressees.read(lines, [7, 8, 10, 11], AT_THE_PROMPT))
+    lines = [(0, "configure"), (7, "interface eth1"), (8, " vrrp 1"), (10, " ip ospf cost 1"), (11, "exit")]
+    found = addressees.read(lines, AT_THE_PROMPT)
 
     assert found == [(8, "vrrp 1", "vrrpd"), (10, "ip ospf cost 1", "ospfd")]
     FRR.refuse_unserved("interface eth1\n ip ospf cost 1\n", found[1:])
@@ -391,3 +392,10 @@ def test_a_line_for_a_daemon_that_does_not_run_is_refused() -> None:
         FRR.refuse_unserved("", found[1:])
     with pytest.raises(Refused, match=r"^frr.conf line 8: 'vrrp ...' is for vrrpd"):
         FRR.refuse_unserved("", found, private=True)
+
+
+def test_lines_of_which_nothing_was_said_are_no_accepted_ones() -> None:
+    with pytest.raises(Failed, match=r"of 6 lines, and not of 9$"):
+        addressees.read(
+            [(number, "exit") for number in range(9)], AT_THE_PROMPT.removesuffix("vm(config)# \n")
+        )

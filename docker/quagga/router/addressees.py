@@ -26,10 +26,12 @@ _NOBODY: Final = "watchfrr.vty"
 """The socket of a program that takes no line of a configuration."""
 _PATIENCE: Final = 30.0
 _DONE: Final = b"\0\0\0\0"
-_PROMPT: Final = re.compile(r"\S+\(config\S*\)# ")
+_PROMPT: Final = re.compile(r"\S+# ")
 _NOT_RUNNING: Final = re.compile(r"(\S+) is not running")
 # A prompt takes these for keys, and a change of mode is none of a configuration.
 _KEYS: Final = re.compile(r"[^ -~]|\?")
+_CONFIGURE: Final = "configure"
+_EXIT: Final = re.compile(r"ex|exi|exit|q|qu|qui|quit")
 _OTHER_MODE: Final = re.compile(r"(end|do|!.*|#.*|)(\s|$)")
 
 
@@ -41,31 +43,44 @@ class Addressed(NamedTuple):
     daemon: str
 
 
-def of(text: str) -> Iterator[Addressed]:
+def of(text: str) -> list[Addressed]:
     """The lines that are for one daemon alone; static routes and forwarding are left out."""
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.split("\n"), start=1)
-        if not blocks.is_left_out(line) and not _OTHER_MODE.match(line.strip())
-    ]
-    return read([line for _, line in lines], [number for number, _ in lines], _said_to(lines))
+    lines = list(_typed(text))
+    return read(lines, _said_to(line for _, line in lines))
 
 
-def read(lines: Sequence[str], numbers: Sequence[int], printed: str) -> Iterator[Addressed]:
+def _typed(text: str) -> Iterator[tuple[int, str]]:
+    """What is typed, and the number of the line that it stands for."""
+    yield 0, _CONFIGURE
+    for number, line in enumerate(text.split("\n"), start=1):
+        if blocks.is_left_out(line) or _OTHER_MODE.match(line.strip()):
+            continue
+        yield number, line
+        # One exit too many leaves a prompt for configuration, and not a file.
+        if _EXIT.fullmatch(line.strip()):
+            yield number, _CONFIGURE
+
+
+def read(lines: Sequence[tuple[int, str]], printed: str) -> list[Addressed]:
     """What the prompt said to each line."""
-    index = -1
+    found = []
+    prompts = 0
     for said in printed.splitlines():
         if _PROMPT.match(said):
-            index += 1
-        elif (found := _NOT_RUNNING.fullmatch(said)) and 0 <= index < len(lines):
-            yield Addressed(numbers[index], lines[index].strip(), found[1])
+            prompts += 1
+        elif (silent := _NOT_RUNNING.fullmatch(said)) and 0 < prompts <= len(lines):
+            number, line = lines[prompts - 1]
+            found.append(Addressed(number, line.strip(), silent[1]))
+    if prompts < len(lines):
+        raise Failed(f"vtysh said which daemon a line is for of {prompts} lines, and not of {len(lines)}")
+    return found
 
 
-def _said_to(lines: Iterable[tuple[int, str]]) -> str:
-    given = "".join(f"{_KEYS.sub('_', line)}\n" for _, line in lines)
+def _said_to(lines: Iterable[str]) -> str:
+    given = "".join(f"{_KEYS.sub('_', line)}\n" for line in lines)
     with _nobody() as folder:
         shell = ["vtysh", "--vty_socket", str(folder), "--histfile", str(folder / "history")]
-        result = attempt(["env", "TERM=dumb", *shell], f"configure\n{given}", together=True)
+        result = attempt(["env", "TERM=dumb", *shell], given, together=True)
     if result.status != 0:
         raise Failed(f"vtysh did not say which daemons the lines are for: exit status {result.status}")
     return result.output

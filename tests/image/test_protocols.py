@@ -52,7 +52,7 @@ exit
 !
 """
 ALL = POLICY + BGP + OSPF + RIP
-# A neighbour accepts connections, which our own bgpd does not.
+# A neighbour that no supervisor looks after.
 PEER = """
 mkdir -p /run/frr && chown frr:frr /run/frr && cd /usr/lib/frr
 ./zebra -d -A 127.0.0.1; ./mgmtd -d -A 127.0.0.1; ./bgpd -d -A 127.0.0.1
@@ -218,3 +218,82 @@ def test_a_daemon_that_dies_as_it_comes_is_started_with_its_lines(start: Callabl
     await_that(lambda: router.ready, 20, router)
     text = running(router)
     assert [line for line in ALL.splitlines() if line not in text] == []
+
+
+# Everybody on the node can read the arguments of a process.
+LISTEN_IN = """
+mv /usr/bin/vtysh /usr/bin/vtysh.real
+printf '%s\n' '#!/bin/sh' 'echo "$@" >> /tmp/arguments' 'exec /usr/bin/vtysh.real "$@"' > /usr/bin/vtysh
+chmod 755 /usr/bin/vtysh
+"""
+
+
+def test_a_password_that_goes_is_in_no_arguments(start: Callable[..., Container]) -> None:
+    secret = BGP.replace(" timers 1 3", " password hunter2")
+    keyed = " ip ospf message-digest-key 1 md5 hunter3\n"
+    router = start(frr_conf=speaking(POLICY + secret + OSPF, STATIC[:3], keyed)).await_ready()
+    router.run("sh", "-c", LISTEN_IN)
+
+    router.apply(speaking(POLICY + secret.replace("hunter2", "other"), STATIC[:3]))
+    router.apply(speaking(POLICY + BGP, STATIC[:3]))
+
+    text = running(router)
+    assert "neighbor 172.16.0.1 timers 1 3" in text
+    assert "password" not in text
+    assert "hunter" not in text
+    arguments = router.run("cat", "/tmp/arguments").stdout
+    assert "-f" in arguments
+    assert "hunter" not in arguments
+    assert "other" not in arguments
+
+
+HOLDER = """
+import socket, time
+holder = socket.create_server(("0.0.0.0", 179))
+time.sleep(600)
+"""
+TAKEN = "router bgp: port 179 of node1, where neighbours call, is held by a program outside of this container"
+
+
+@pytest.mark.parametrize("caller", ["node", "neighbour"])
+def test_two_routers_are_neighbours_whoever_calls(
+    caller: str, node: Node, start: Callable[..., Container]
+) -> None:
+    other = node.neighbour("peer1", "172.16.0.1/24")
+    waits = "neighbor 172.16.0.{} passive"
+    here = BGP.replace("neighbor 172.16.0.1 timers connect 1", waits.format(1)) if caller != "node" else BGP
+    there = BGP.replace("172.16.0.1", "172.16.0.254").replace("65001", "X").replace("65000", "65001")
+    there = there.replace("X", "65000").replace(" route-map OURS", "")
+    there = there.replace("  neighbor 172.16.0.254 out\n", "")
+    if caller == "node":
+        there = there.replace("neighbor 172.16.0.254 timers connect 1", waits.format(254))
+    text = frr_conf(["ip route 10.60.0.0/24 blackhole"], ["peer1"]).removesuffix("end\n") + there + "end\n"
+
+    second = start(on=other, frr_conf=text).await_ready()
+    first = start(frr_conf=speaking(POLICY + here)).await_ready()
+
+    await_that(lambda: node.routes(186) == ["10.60.0.0/24"], 20, first)
+    await_that(lambda: len(other.routes(186)) == len(STATIC), 20, second)
+    assert first.stop()[0] == second.stop()[0] == 0
+
+
+def test_where_another_takes_the_calls_no_neighbour_is_configured(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    holder = start(command=["python3", "-c", HOLDER])
+    await_that(lambda: "0.0.0.0:179" in holder.run("ss", "-tlnH").stdout, 10, holder)
+
+    refused = start(frr_conf=speaking(POLICY + BGP))
+    assert refused.await_end() == 64, refused.log
+    assert refused.last_words.startswith(f"refused: {TAKEN}")
+    assert node.routes(196) == []
+
+    router = start(frr_conf=speaking("router bgp 65000\nexit\n!\n")).await_ready()
+    router.swap(speaking(POLICY + BGP))
+    await_that(lambda: router.status["refused"] is not None, 10, router)
+    assert router.status["refused"]["reason"].startswith(TAKEN)
+    assert len(node.routes(196)) == len(STATIC)
+
+    holder.kill()
+    assert router.ask("mend")[0] == 0
+    router.await_ready()

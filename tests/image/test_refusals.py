@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.image.configurations import ENVIRONMENT, frr_conf
-from tests.image.container import Container, Node
+from tests.image.container import Container, Node, await_that
 
 HAS = "which has eth0, eth1, lo"
 
@@ -112,3 +113,30 @@ def test_forwarding_that_need_not_be_set(node: Node, start: Callable[..., Contai
 
     assert router.stop()[0] == 0, router.log
     assert node.everything() == before
+
+
+def test_forwarding_that_was_changed_and_cannot_be_set_again(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    node.forward(4, "all", True)
+    settings = {**ENVIRONMENT, "QUAGGA_CHECK_SECONDS": "1"}
+    router = start(settings, read_only_sysctls=True).await_ready()
+    daemons = [router.pids(name) for name in ("zebra", "mgmtd", "staticd")]
+
+    node.forward(4, "all", False)
+    await_that(lambda: not router.ready or router.ended, 10, router)
+    time.sleep(3)
+
+    assert not router.ended, router.log
+    assert [router.pids(name) for name in ("zebra", "mgmtd", "staticd")] == daemons
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+    for seen in (router.status, router.ask("report")[1]):
+        assert "Read-only file system" in seen["reason"]
+        assert seen["reason"].endswith("run on the node: sysctl -w net.ipv4.conf.all.forwarding=1")
+        assert seen["last_error"] == seen["reason"]
+    assert router.log.count("run on the node") == 1
+
+    node.forward(4, "all", True)
+    router.await_ready(5)
+    assert router.ask("report")[1]["reason"] is None
+    assert router.stop()[0] == 0, router.log

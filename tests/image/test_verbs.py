@@ -94,6 +94,76 @@ def test_a_bad_one_is_refused_with_its_reason(text: str, sentence: str, bystande
     assert bystander.last_words == ""
 
 
+WIDE = """\
+key chain BLUE
+ key 1
+  key-string hunter2
+ exit
+exit
+bfd
+ profile fast
+  detect-multiplier 3
+ exit
+exit
+ip prefix-list A seq 5 permit 10.0.0.0/8
+ipv6 prefix-list A seq 5 permit any
+ipv6 access-list B seq 5 permit any
+access-list 3 seq 5 permit any
+bgp community-list standard C seq 5 permit 65000:1
+route-map A permit 10
+ match ip address prefix-list A
+ set community 65000:1
+ set ip next-hop 1.1.1.1
+exit
+ip nht resolve-via-default
+router bgp 65000
+ neighbor 172.16.0.1 remote-as 1
+ neighbor 172.16.0.1 bfd profile fast
+ neighbor fd00:172::1 remote-as 1
+ address-family ipv6 unicast
+  redistribute static
+  neighbor fd00:172::1 activate
+ exit-address-family
+exit
+router ospf
+exit
+router ospf6
+ redistribute static
+exit
+router rip
+ network eth1
+exit
+router ripng
+ network eth1
+exit
+log file /tmp/x
+hostname foo
+interface eth1
+ ip ospf area 0
+ ipv6 ospf6 area 0
+ ip rip send version 2
+ link-params
+  enable
+ exit-link-params
+exit
+line vty
+exit
+banner motd line hello
+debug bgp updates
+ip protocol bgp route-map A
+router-id 1.1.1.1
+zebra nexthop proto only
+"""
+
+
+def test_lines_of_daemons_that_run_are_accepted(bystander: Container) -> None:
+    text = frr_conf(many(1)).removesuffix("end\n") + WIDE + "end\n"
+
+    status, answer = bystander.ask("check", str(len(text)), given=text)
+
+    assert status == 0, answer
+
+
 def test_a_password_in_a_bad_line_is_not_shown(bystander: Container) -> None:
     text = frr_conf(["router bgp 65000", " neighbour 172.16.0.1 password hunter2"])
 
@@ -101,6 +171,39 @@ def test_a_password_in_a_bad_line_is_not_shown(bystander: Container) -> None:
 
     assert status == 64
     assert "neighbour 172.16.0.1 password ***" in answer["reason"]
+
+
+FOREIGN = [
+    (["mpls ldp", " router-id 1.1.1.1", "exit"], 7, "mpls ldp", "ldpd"),
+    (["l2vpn A type vpls", "exit"], 7, "l2vpn A type vpls", "ldpd"),
+    (["pbr-map A seq 1", "exit"], 7, "pbr-map A seq 1", "pbrd"),
+    (["!", "interface eth1", " vrrp 1", "exit"], 9, "vrrp 1", "vrrpd"),
+    (["interface eth1", " ip pim", "exit"], 8, "ip pim", "pimd"),
+    (["interface eth1", f" description {'why? ' * 40}", " ip router isis 1"], 9, "ip router isis 1", "isisd"),
+    (["interface eth1", "exit", "exit", "quit", "mpls ldp", "exit"], 11, "mpls ldp", "ldpd"),
+    (["ip route 10.0.0.0/24 172.16.0.1", "nhrp nfl 5"], 8, "nhrp nfl 5", "nhrpd"),
+    (["rout isis 1", "exit"], 7, "rout isis 1", "isisd"),
+    (["rout eigrp 1", "exit"], 7, "rout eigrp 1", "eigrpd"),
+    (["rout babel", "exit"], 7, "rout babel", "babeld"),
+    (["rout bgp 1", "exit"], 7, "rout bgp 1", "bgpd"),
+    (["nexthop-group A", " nexthop 172.16.0.1", "exit"], 7, "nexthop-group A", "pbrd"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "line", "daemon"), FOREIGN, ids=[f"{each[1]} {each[2]}" for each in FOREIGN]
+)
+def test_a_line_for_a_daemon_that_does_not_run_is_refused(
+    lines: list[str], number: int, line: str, daemon: str, bystander: Container
+) -> None:
+    text = frr_conf(lines)
+
+    status, answer = bystander.ask("check", str(len(text)), given=text)
+
+    assert status == 64, answer
+    assert answer["reason"].startswith(f"frr.conf line {number}: '{line}' is for {daemon}, which ")
+    assert bystander.run("ls", "/run/quagga").stdout.split() == ["status.json"]
+    assert line not in bystander.run("cat", "/root/.history_frr").stdout
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import blocks, delta, notices, story
+from router import addressees, blocks, delta, notices, story
 from router.configuration import Configuration, decode, routes_in
-from router.ending import Refused
+from router.ending import Failed, Refused
 from router.grammar import Route, parse_route
 from router.mounted import Mounted, hash_of
 from router.secrecy import masked
@@ -189,12 +189,40 @@ MASKED = [
     ("line 3: % Unknown: password a b\nnext", "line 3: % Unknown: password ***\nnext"),
     ("ip route 10.0.0.0/24 172.16.0.1", "ip route 10.0.0.0/24 172.16.0.1"),
     ("ip ospf authentication message-digest", "ip ospf authentication message-digest"),
+    ("neighbor 172.16.0.1 passw hunter2", "neighbor 172.16.0.1 passw ***"),
+    ("line 3: % Ambiguous command: neigh 172.16.0.1 pa hunter2 x", None),
+    ("% Unknown: 'neighbor 172.16.0.1 PASSWO' hunter2", "% Unknown: 'neighbor 172.16.0.1 PASSWO' ***"),
+    ("ip ospf message-digest-key 1 m hunter2", "ip ospf message-digest-key 1 m ***"),
+    ("ip ospf me 1 md hunter2", "ip ospf me 1 md ***"),
+    (" key hunter2", " key ***"),
+    ("ip ospf a hunter2", "ip ospf a ***"),
+    ("Route cannot have a next hop", "Route cannot have a next hop"),
+    (" key-s 7 hunter2", " key-s 7 ***"),
+    ("ip ospf auth hunter2", "ip ospf auth ***"),
+    ("ip ospf authentication-k hunter2", "ip ospf authentication-k ***"),
+    ("ip rip auth str hunter2", "ip rip auth str ***"),
+    ("ip rip authentication string hunter2", "ip rip authentication string ***"),
+    ("ipv6 ospf6 authentication key-id 1 hash-algo hmac-sha-256 key hunter2", None),
+    ("ipv6 ospf6 auth key-id 1 hash md5 key hunter2", None),
+    (" area 0 authentication message-digest", " area 0 authentication message-digest"),
+    ("key chain BLUE", "key chain BLUE"),
+    (" key 1", " key 1"),
+    (" neighbor 172.16.0.1 passive", " neighbor 172.16.0.1 passive"),
+    ("ip prefix-list P seq 5 permit 10.0.0.0/8 le 24", "ip prefix-list P seq 5 permit 10.0.0.0/8 le 24"),
+    ("  redistribute static route-map A", "  redistribute static route-map A"),
+    ("ip route 10.0.0.0/24 172.16.0.1 'k", "ip route 10.0.0.0/24 172.16.0.1 'k"),
 ]
 
 
 @pytest.mark.parametrize(("text", "shown"), MASKED)
-def test_what_follows_a_password_word_is_not_shown(text: str, shown: str) -> None:
-    assert masked(text) == shown
+def test_what_follows_a_password_word_is_not_shown(text: str, shown: str | None) -> None:
+    assert "hunter2" not in masked(text)
+    assert shown is None or masked(text) == shown
+
+
+@given(st.integers(5, 8), st.text("abc7", min_size=1, max_size=8))
+def test_a_password_behind_a_short_word_is_not_shown(length: int, secret: str) -> None:
+    assert masked(f" neighbor 10.0.0.1 {'password'[:length]} {secret}").endswith(" ***")
 
 
 def told(old: str, new: str, private: bool = False) -> str:
@@ -292,7 +320,9 @@ NEEDED = [
     ("router ripng\nexit\n", ["ripngd"]),
     ("bfd\n peer 172.16.0.1\n exit\nexit\n", ["bfdd"]),
     ("router bgp 1\n neighbor 172.16.0.1 bfd profile fast\nexit\n", ["bgpd", "bfdd"]),
-    ("interface eth1\n description to the bfd lab\n ip ospf cost 3\nexit\n", []),
+    ("interface eth1\n description to the bfd lab\nexit\n", []),
+    ("interface eth1\n ip ospf cost 3\n ipv6 ospf6 cost 3\nexit\n", ["ospfd", "ospf6d"]),
+    ("interface eth1\n ip rip passive\nexit\nbgp as-path access-list A permit 1\n", ["bgpd", "ripd"]),
     ("interface eth1\n ip ospf bfd\nexit\nrouter ospf\nexit\n", ["ospfd", "bfdd"]),
 ]
 
@@ -330,3 +360,42 @@ def test_a_line_that_names_a_section_begins_none() -> None:
     printed = "\nLines To Delete\n===============\ninterface eth1\n no description Lines To Add\nexit\n"
 
     assert blocks.read_plan(printed).away == (("interface eth1", "no description Lines To Add"),)
+
+
+# As vtysh of FRR 10.3 prints it at its prompt.
+AT_THE_PROMPT = """
+Hello, this is FRRouting (version 10.3).
+
+vm# configure
+vm(config)# interface eth1
+vm(config-if)#  vrrp 1
+vrrpd is not running
+vm(config-if)#  ip ospf cost 1
+ospfd is not running
+vm(config-if)# exit
+vm(config)# configure
+% Unknown command: configure
+vm(config)# \n"""
+
+
+def test_a_line_for_a_daemon_that_does_not_run_is_refused() -> None:
+    lines = [(0, "configure"), (7, "interface eth1"), (8, " vrrp 1"), (10, " ip ospf cost 1"), (11, "exit")]
+    found = addressees.read(lines, AT_THE_PROMPT)
+
+    assert found == [(8, "vrrp 1", "vrrpd"), (10, "ip ospf cost 1", "ospfd")]
+    FRR.refuse_unserved("interface eth1\n ip ospf cost 1\n", found[1:])
+    with pytest.raises(Refused, match=r"^frr.conf line 8: 'vrrp 1' is for vrrpd, which this image does not"):
+        FRR.refuse_unserved("", found)
+    with pytest.raises(
+        Refused, match=r"^frr.conf line 10: 'ip ospf cost 1' .* only where there is 'router o"
+    ):
+        FRR.refuse_unserved("", found[1:])
+    with pytest.raises(Refused, match=r"^frr.conf line 8: 'vrrp ...' is for vrrpd"):
+        FRR.refuse_unserved("", found, private=True)
+
+
+def test_lines_of_which_nothing_was_said_are_no_accepted_ones() -> None:
+    with pytest.raises(Failed, match=r"of 6 lines, and not of 9$"):
+        addressees.read(
+            [(number, "exit") for number in range(9)], AT_THE_PROMPT.removesuffix("vm(config)# \n")
+        )

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import admission, ending, forwarding
+from router import admission, ending, forwarding, ports
 from router.command import Result
 from router.ending import Refused
 from router.forwarding import Before, parse_before
 from router.namespace import suite_sockets
+from router.ports import Listener
 from router.status import Status
 from router.suite import FRR, HELD
 from router.vtysh import complaint_in
@@ -223,3 +224,48 @@ def test_what_is_refused_for_one_ip_version_is_not_begun_for_the_other(
     assert not forwarding.current(4, tmp_path)["all"]
     assert forwarding.current(6, tmp_path)["all"]
     assert alias == [""]
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+
+
+def as_in_proc(address: str, state: str, uid: int, inode: int) -> str:
+    """A socket as /proc/net/tcp has it."""
+    return (
+        f"   0: {address} {'0' * 8}:0000 {state} 00000000:00000000 00:00000000 00000000 {uid}   0 {inode} 1"
+    )
+
+
+TCP = [
+    HEAD,
+    as_in_proc("0100007F:0A29", "0A", 997, 226),
+    as_in_proc("0B00C80A:00B3", "01", 0, 227),
+    as_in_proc("0B00C80A:00B3", "0A", 0, 228),
+]
+TCP6 = [HEAD, as_in_proc(f"B80D0120{'0' * 16}01000000:00B3", "0A", 997, 9)]
+
+
+def test_who_waits_for_connections_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("\n".join(TCP))
+    assert [listener.port for listener in ports.listeners(tmp_path)] == [2601, 179]
+    (tmp_path / "net" / "tcp6").write_text("\n".join(TCP6))
+    _, bird, bgpd = ports.listeners(tmp_path)
+
+    assert bird == Listener("10.200.0.11", 179, 0, 228)
+    assert bgpd == Listener("2001:db8::1", 179, 997, 9)
+    assert ports.holder_of(bird, tmp_path) == "a program outside of this container (user 0)"
+    (tmp_path / "41" / "fd").mkdir(parents=True)
+    (tmp_path / "41" / "comm").write_text("bird\n")
+    (tmp_path / "41" / "fd" / "7").symlink_to("socket:[228]")
+    assert ports.holder_of(bird, tmp_path) == "bird (pid 41)"
+
+
+def test_a_port_that_somebody_else_holds_is_refused() -> None:
+    bgpd = FRR.daemon("bgpd")
+    admission.refuse_others({179: bgpd}, [Listener("0.0.0.0", 178, 0, 0)], "node1")
+
+    with pytest.raises(
+        Refused, match=r"^router bgp: port 179 of node1, where neighbours call, is held by .* at 0.0.0.0; "
+    ):
+        admission.refuse_others({179: bgpd}, [Listener("0.0.0.0", 179, 0, 0)], "node1")

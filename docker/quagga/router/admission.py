@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from router import configuration, forwarding, kernel, vtysh
+from router import addressees, configuration, forwarding, kernel, ports, vtysh
 from router.configuration import Configuration
-from router.ending import refusal
+from router.ending import Refused, refusal
+from router.ports import Listener
 from router.status import FOLDER
-from router.suite import Suite
+from router.suite import Daemon, Suite
 
 _CHECK_SECONDS: Final = "QUAGGA_CHECK_SECONDS"
 _LONGEST: Final = 3600
@@ -36,6 +39,7 @@ def judge(content: bytes, suite: Suite, node: str, private: bool = False) -> Con
     wanted = configuration.decode(content, private)
     _have_judged(wanted, suite)
     refuse_missing_interfaces(wanted, node)
+    refuse_taken_ports(wanted, suite, node)
     forwarding.refuse_what_cannot_be(wanted.forwarding, wanted.interfaces)
     return wanted
 
@@ -50,6 +54,7 @@ def _have_judged(wanted: Configuration, suite: Suite) -> None:
     finally:
         candidate.unlink(missing_ok=True)
     suite.refuse_unknown(wanted.text)
+    suite.refuse_unserved(wanted.text, addressees.of(wanted.text), wanted.private)
 
 
 def refuse_missing_interfaces(wanted: Configuration, node: str) -> None:
@@ -66,3 +71,34 @@ def refuse_absent(asked: Mapping[str, str], present: Iterable[str], node: str) -
     for name, path in asked.items():
         if name not in names:
             raise refusal(path, name, f"is not an interface of {node}, which has {', '.join(names)}")
+
+
+def refuse_taken_ports(wanted: Configuration, suite: Suite, node: str) -> None:
+    """Refuse a router whose neighbours could not reach it, for somebody else takes their calls."""
+    needed = {
+        daemon.called.port: daemon
+        for daemon in suite.needed(wanted.text)
+        if daemon.called and re.search(daemon.called.needed_by, wanted.text, re.MULTILINE)
+    }
+    if needed:
+        refuse_others(needed, ports_of_others(suite), node)
+
+
+def ports_of_others(suite: Suite) -> list[Listener]:
+    """Where somebody who is none of the suite's daemons waits for connections."""
+    own = pwd.getpwnam(suite.owner).pw_uid
+    return [listener for listener in ports.listeners() if listener.uid != own]
+
+
+def refuse_others(needed: Mapping[int, Daemon], others: Iterable[Listener], node: str) -> None:
+    """Refuse what is needed and taken.
+
+    :param needed: port -> the daemon that has to be reached there.
+    """
+    for other in others:
+        if other.port in needed:
+            raise Refused(
+                f"router {needed[other.port].speaks}: port {other.port} of {node}, where neighbours call, is"
+                f" held by {ports.holder_of(other)} at {other.address}; it has to listen elsewhere"
+                " (Calico: listenPort of its BGPConfiguration)"
+            )

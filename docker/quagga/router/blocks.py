@@ -52,7 +52,12 @@ class Plan:
 
 def others(text: str) -> str:
     """The text without the lines that are changed in another way."""
-    return "\n".join(line for line in text.split("\n") if not _LEFT_OUT.match(line.strip()))
+    return "\n".join(line for line in text.split("\n") if not is_left_out(line))
+
+
+def is_left_out(line: str) -> bool:
+    """The line is of a static route or of forwarding."""
+    return bool(_LEFT_OUT.match(line.strip()))
 
 
 def differ(old: str, new: str) -> bool:
@@ -89,7 +94,8 @@ def _take_back(words: tuple[str, ...]) -> str | None:
     *context, command = words
     first: str | None = None
     while True:
-        complaint = vtysh.execute([*context, command])
+        # A file, for the arguments of a process can be read by everybody on the node.
+        complaint = _give([*context, command])
         if complaint is None:
             return None
         first = first or complaint

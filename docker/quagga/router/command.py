@@ -33,9 +33,11 @@ def attempt(
     given: str | None = None,
     seconds: float = 120,
     meanwhile: Callable[[], None] | None = None,
+    together: bool = False,
 ) -> Result:
     """Run a program to its end and tell how it went.
 
+    :param together: its complaints stand in its output, where they belong.
     :param meanwhile: called again and again until then; what it raises ends the program.
     """
     try:
@@ -43,7 +45,7 @@ def attempt(
             arguments,
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if together else subprocess.PIPE,
             text=True,
             errors="backslashreplace",
         )
@@ -56,12 +58,12 @@ def attempt(
             raise Failed(f"{masked(' '.join(arguments))}: no end after {seconds:g} s") from error
         finally:
             process.kill()
-    return Result(process.returncode, output, errors)
+    return Result(process.returncode, output, errors or "")
 
 
 def _followed(
     process: subprocess.Popen[str], given: str | None, seconds: float, meanwhile: Callable[[], None] | None
-) -> tuple[str, str]:
+) -> tuple[str, str | None]:
     if meanwhile is None:
         return process.communicate(given, timeout=seconds)
     deadline = time.monotonic() + seconds

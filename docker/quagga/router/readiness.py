@@ -27,6 +27,8 @@ class Observation:
     """Hash and reason of a changed configuration that was not taken."""
     forwarding: Mapping[int, list[str]]
     """IP version -> sysctl entries that are not as wanted."""
+    stuck: str | None = None
+    """Why the router cannot set them itself."""
 
 
 def reason(seen: Observation) -> str | None:
@@ -35,6 +37,8 @@ def reason(seen: Observation) -> str | None:
         return seen.mended
     if seen.wanted_hash != seen.applied_hash:
         return _not_applied(seen)
+    if seen.stuck is not None:
+        return seen.stuck
     for version, names in seen.forwarding.items():
         if names:
             return f"forwarding of IPv{version} is not as wanted on {', '.join(names)}"

@@ -97,6 +97,7 @@ class Reporter:
             applied_hash=applied.hash,
             refused=known["refused"],
             forwarding=seen.differing,
+            stuck=seen.stuck,
         )
         why = _dead(running, known) or reason(observation)
         return {

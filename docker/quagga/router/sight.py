@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from router import comparison, forwarding
 from router.comparison import Comparison
 from router.configuration import Configuration
+from router.ending import Refused
 from router.kernel import KernelRoute
 from router.status import some
 from router.suite import Suite
@@ -20,6 +21,8 @@ class Sight:
     comparison: Comparison
     differing: dict[int, list[str]]
     """IP version -> sysctl entries of forwarding that are not as wanted."""
+    stuck: str | None
+    """Why the router cannot set them itself, and who can; None if it can."""
     forwarding: dict[int, bool]
     learned: dict[str, int]
     """Routing protocol -> routes in the kernel that are there because of it."""
@@ -57,9 +60,18 @@ def look(suite: Suite, wanted: Configuration, present: list[KernelRoute], runnin
             version: forwarding.differing(version, on, wanted.interfaces)
             for version, on in wanted.forwarding.items()
         },
+        _stuck(wanted),
         {version: forwarding.current(version).get("all", False) for version in (4, 6)},
         _learned(suite, present, running),
     )
+
+
+def _stuck(wanted: Configuration) -> str | None:
+    try:
+        forwarding.refuse_what_cannot_be(wanted.forwarding, wanted.interfaces)
+    except Refused as error:
+        return str(error)
+    return None
 
 
 def _learned(suite: Suite, present: list[KernelRoute], running: Iterable[str]) -> dict[str, int]:

@@ -10,11 +10,21 @@ from typing import Final
 
 from router.command import output_of
 from router.ending import Failed, refusal
+from router.secrecy import masked
 
 _ROUTER: Final = re.compile(r"router (\S+)")
 
 HELD: Final = 202
 """Kernel protocol number of routes that the supervisor keeps alive while no daemon does."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A TCP port at which others begin a session."""
+
+    port: int
+    needed_by: str
+    """Pattern of the configuration line that has others call."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,8 @@ class Daemon:
     """Kernel protocol numbers of the routes that are there because of this daemon."""
     version: int | None = None
     """The IP version of its routes, where two daemons share a number."""
+    called: Calls | None = None
+    """Where its neighbours call it."""
 
     @property
     def speaks(self) -> str | None:
@@ -57,6 +69,8 @@ class Suite:
     """The daemon that owns static routes."""
     configurer: str
     """The daemon that the lines of static routes are given to."""
+    unserved: tuple[tuple[str, str], ...]
+    """Pattern of a line that several daemons would take, of which none is in the table, and one of them."""
     static_metric: int
     """The metric of static routes in the kernel."""
     nexthop_protocol: int | None
@@ -103,6 +117,25 @@ class Suite:
                 right = f"is no routing protocol of this image; {', '.join(known)} are"
                 raise refusal(f"frr.conf line {number}", found[1], right)
 
+    def refuse_unserved(
+        self, configuration: str, addressed: Iterable[tuple[int, str, str]], private: bool = False
+    ) -> None:
+        """Refuse a line for a daemon that does not run with this configuration: it would be dropped.
+
+        :param addressed: number of a line, the line, and the one daemon that would take it.
+        """
+        known = {daemon.name: daemon for daemon in self.daemons}
+        needed = {daemon.name for daemon in self.needed(configuration)}
+        for number, line, name in (*self._unserved(configuration), *addressed):
+            if name not in needed:
+                shown = f"{line.split()[0]} ..." if private else masked(line)
+                why = f"is for {name}, which {_why_not(known.get(name))}"
+                raise refusal(f"frr.conf line {number}", shown, why)
+
+    def _unserved(self, configuration: str) -> Iterable[tuple[int, str, str]]:
+        for number, line in enumerate(configuration.split("\n"), start=1):
+            yield from ((number, line, name) for pattern, name in self.unserved if re.match(pattern, line))
+
     def stopping(self, running: Iterable[str]) -> list[str]:
         """Names in the order in which they are stopped: what learns routes before what holds them."""
         early = [name for name in running if name not in self.stop_order]
@@ -115,8 +148,16 @@ class Suite:
         return f"{self.name} {found.group(1)}" if found else self.name
 
 
+def _why_not(daemon: Daemon | None) -> str:
+    if daemon is None:
+        return "this image does not run"
+    return f"runs only where there is 'router {daemon.speaks}'" if daemon.speaks else "does not run for it"
+
+
 # No TCP port is opened for terminals: a router's pod shares the node's network.
 _QUIET: Final = ("-A", "127.0.0.1", "-P", "0", "--limit-fds", "100000")
+
+_BGP: Final = Calls(179, r"^ +(?:neighbor|bgp listen)\b")
 
 FRR: Final = Suite(
     name="FRR",
@@ -128,17 +169,18 @@ FRR: Final = Suite(
         Daemon("zebra", (*_QUIET, "-s", "90000000"), protocols=frozenset({11})),
         Daemon("mgmtd", _QUIET),
         Daemon("staticd", _QUIET, protocols=frozenset({196})),
-        Daemon("bgpd", (*_QUIET, "-p", "0"), r"^router bgp\b", frozenset({186})),
-        Daemon("ospfd", _QUIET, r"^router ospf\b", frozenset({188}), 4),
-        Daemon("ospf6d", _QUIET, r"^router ospf6\b", frozenset({188}), 6),
-        Daemon("ripd", _QUIET, r"^router rip\b", frozenset({189})),
-        Daemon("ripngd", _QUIET, r"^router ripng\b", frozenset({190})),
+        Daemon("bgpd", _QUIET, r"^(?:router )?bgp\b", frozenset({186}), called=_BGP),
+        Daemon("ospfd", _QUIET, r"^(?:router| +ip) ospf\b", frozenset({188}), 4),
+        Daemon("ospf6d", _QUIET, r"^(?:router| +ipv6) ospf6\b", frozenset({188}), 6),
+        Daemon("ripd", _QUIET, r"^(?:router| +ip) rip\b", frozenset({189})),
+        Daemon("ripngd", _QUIET, r"^(?:router| +ipv6) ripng\b", frozenset({190})),
         Daemon("bfdd", _QUIET, r"^(?:bfd\b| +(?!.*\bdescription\b).*\bbfd\b)"),
     ),
     stop_order=("staticd", "zebra", "mgmtd"),
     manager="zebra",
     statics="staticd",
     configurer="mgmtd",
+    unserved=((r"nexthop-g", "pbrd"),),
     static_metric=20,
     nexthop_protocol=11,
 )

@@ -52,6 +52,7 @@ class Supervisor:
         self._lock = namespace.lock()
         namespace.refuse_strangers()
         admission.refuse_missing_interfaces(wanted, self._node)
+        admission.refuse_taken_ports(wanted, self._suite, self._node)
         if offered is not None:
             metrics.serve(offered, lambda: self._status.content)
             say(f"metrics are offered at http://{offered.host}:{offered.port}/metrics")

@@ -73,11 +73,6 @@ def reinstall(lines: Sequence[tuple[str, str]], draft: Path, daemon: str) -> str
     return give((line for _, line in lines), draft, daemon) or away
 
 
-def execute(commands: Sequence[str]) -> str | None:
-    """One command in the context that the others lead to; returns the complaint if there is one."""
-    return _told([word for command in ("configure", *commands) for word in ("-c", command)])
-
-
 def running(daemon: str | None = None) -> str:
     """The configuration that the daemons have."""
     only = [] if daemon is None else ["-d", daemon]

@@ -341,7 +341,13 @@ class Watch:
         say(f"{found.installed} of {found.wanted} routes are in the kernel")
 
     def _keep_forwarding(self) -> None:
-        for change in forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces):
+        try:
+            changes = forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces)
+        except Refused as error:
+            # Only the node's owner can set it again; ending the routes would help nobody.
+            self._repairs.last_error = str(error)
+            return
+        for change in changes:
             self._repairs.last_error = f"forwarding was changed behind our back; set {change} again"
             say(self._repairs.last_error)
 
@@ -355,6 +361,7 @@ class Watch:
             applied_hash=self._wanted.hash,
             refused=self._refused,
             forwarding=seen.differing,
+            stuck=seen.stuck,
         )
 
     def _facts(self, seen: Sight, wanted_hash: str) -> dict[str, object]:

@@ -111,7 +111,10 @@ class Cfy:
         """Install any blueprint as the deployment NAME."""
         self.expect(name)
         options = [] if retries is None else ["--task-retries", str(retries)]
-        return self("install", str(blueprint), "-b", name, "-i", json.dumps(inputs), *options, check=check)
+        # In a file, since a command line has not the room for many routes.
+        given = self.workdir.with_name(f"{name}-inputs.yaml")
+        given.write_text(json.dumps(inputs))
+        return self("install", str(blueprint), "-b", name, "-i", str(given), *options, check=check)
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
         """Uninstall the deployment NAME."""

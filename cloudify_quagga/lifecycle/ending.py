@@ -21,6 +21,8 @@ from cloudify_quagga.names import DOMAIN, NAME, Identity
 # The pods' grace period, and what kubelet and controllers take on top.
 STOP_SECONDS = render.GRACE_SECONDS + 30.0
 SWEEP_SECONDS = 60.0
+# A kubelet that is away ends nothing; one that comes back just now does.
+LOST_SECONDS = 10.0
 STEP_SECONDS = 2.0
 _POLL_SECONDS = 0.25
 _HOLDS_CONFIGURATION = ("ConfigMap", "Secret")
@@ -32,6 +34,10 @@ Recorded = Callable[[], Record | None]
 
 def _stand_still() -> None:
     """Nothing has to be done from time to time."""
+
+
+class Lost(Waiting):
+    """Pods cannot be heard, for their nodes are away."""
 
 
 def end(cluster: Cluster, owner: Owner, recorded: Recorded, journal: Journal) -> None:
@@ -68,7 +74,11 @@ def stop(
 
     :param step: called from time to time.
     """
-    record = _halt(cluster, identity, record, journal, step)
+    try:
+        record = _halt(cluster, identity, record, journal, step)
+    except Lost as error:
+        # Whoever tries again within seconds learns the same, each time after having waited.
+        raise Failed(str(error)) from error
     left = dict.fromkeys((*record.unswept, *record.nodes))
     return sweep_left(cluster, identity, record, left, journal, step)
 
@@ -121,8 +131,9 @@ def farewell(
     send()
     for pod in present.values():
         _let_go(cluster, pod)
+    lost = _are_lost(cluster, present.values())
     try:
-        with closing(there.changes(STOP_SECONDS)) as changes:
+        with closing(there.changes(LOST_SECONDS if lost else STOP_SECONDS)) as changes:
             while present and (event := next(changes, None)):
                 step()
                 if not goes(event.manifest):
@@ -136,7 +147,8 @@ def farewell(
     finally:
         journal.save(record)
     if present:
-        raise Waiting(_still_there(cluster, present.values()))
+        told = _still_there(cluster, present.values(), LOST_SECONDS if lost else STOP_SECONDS)
+        raise Lost(told) if _are_lost(cluster, present.values()) else Waiting(told)
     return record
 
 
@@ -232,13 +244,23 @@ def _farewell(record: Record, pod: Manifest, journal: Journal) -> Record:
     return record
 
 
-def _still_there(cluster: Cluster, found: Iterable[Manifest]) -> str:
+def _are_lost(cluster: Cluster, found: Iterable[Manifest]) -> bool:
+    """Whether there are pods, and each of them on a node whose kubelet is away."""
+    homes = [_home(cluster, pod) for pod in found]
+    return bool(homes) and all(node is not None and not nodes.is_ready(node) for node in homes)
+
+
+def _home(cluster: Cluster, pod: Manifest) -> Manifest | None:
+    return cluster.get(Reference("v1", "Node", pods.node_of(pod) or "-"))
+
+
+def _still_there(cluster: Cluster, found: Iterable[Manifest], seconds: float) -> str:
     sentences = []
     for pod in found:
-        node = cluster.get(Reference("v1", "Node", pods.node_of(pod) or "-"))
+        node = _home(cluster, pod)
         lost = node is not None and not nodes.is_ready(node)
         remedy = f"; {_bring_back(nodes.name(node))}" if node and lost else ""
-        sentences.append(f"{pods.name(pod)} has not ended after {STOP_SECONDS:.0f} s{remedy}")
+        sentences.append(f"{pods.name(pod)} has not ended after {seconds:.0f} s{remedy}")
     return "; ".join(sentences)
 
 

@@ -31,7 +31,7 @@ SAID = "line 7: % Unknown command[4]: neighbour 1.2.3.4"
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
         monkeypatch.setattr(routing, name, 0.05)
-    for name in ("STOP_SECONDS", "SWEEP_SECONDS"):
+    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
         monkeypatch.setattr(ending, name, 0.05)
     monkeypatch.setattr(converging, "APPLY_SECONDS", 0.05)
     monkeypatch.setattr(converging, "POLL_SECONDS", 0.001)
@@ -633,7 +633,7 @@ class TestAfterAFailover:
         record = moved.heal()
         assert record.nodes == ("node1", "node2")
         assert record == moved.record
-        with pytest.raises(Waiting, match="node1 is not Ready: bring it back and uninstall again"):
+        with pytest.raises(Failed, match="node1 is not Ready: bring it back and uninstall again"):
             ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
         moved.cluster.last_word = "Error (exit code 137)"
         moved.cluster.add_node("node1", role="router")

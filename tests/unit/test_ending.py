@@ -39,7 +39,7 @@ def notes() -> Notes:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STOP_SECONDS", "SWEEP_SECONDS"):
+    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
         monkeypatch.setattr(ending, name, 0.05)
 
 
@@ -225,7 +225,7 @@ def test_pods_that_stay_are_waited_for_again(notes: Notes) -> None:
     with pytest.raises(Waiting, match="on node1 has not ended after"):
         stop(cluster, record, notes)
     cluster.put(node("node1", ready=False))
-    with pytest.raises(Waiting, match="node1 is not Ready: bring it back"):
+    with pytest.raises(Failed, match="node1 is not Ready: bring it back"):
         stop(cluster, record, notes)
 
 

@@ -278,7 +278,14 @@ def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str,
     reference = Reference.of(pod)
     if cluster.delete(reference):
         _until_gone(cluster, [reference], SWEEP_SECONDS, step)
-    cluster.apply(pod, identity.field_manager)
+    try:
+        cluster.apply(pod, identity.field_manager)
+    except Absent as error:
+        namespace = record.wanted.namespace
+        raise Failed(
+            f"routes may be left on {node_name}: namespace {namespace} is gone, and with it what its pods "
+            f"said at the end; `kubectl create namespace {namespace}` and uninstall again, to make sure"
+        ) from error
     try:
         swept = _await_swept(cluster, reference, pod["metadata"]["labels"], node_name, step)
         words = _checked(swept, record, node_name)

@@ -23,6 +23,22 @@ CFY = Path(sys.executable).with_name("cfy")
 OURS = "app.kubernetes.io/managed-by=cloudify"
 KINDS = "daemonsets,deployments,pods,configmaps,secrets"
 
+_FIRST = {
+    "apiVersion": "apps/v1",
+    "kind": "DaemonSet",
+    "metadata": {"name": "first"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "first"}},
+        "template": {
+            "metadata": {"labels": {"app": "first"}},
+            "spec": {
+                "terminationGracePeriodSeconds": 0,
+                "containers": [{"name": "first", "image": "quagga", "command": ["sleep", "infinity"]}],
+            },
+        },
+    },
+}
+
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> Path:
@@ -143,6 +159,14 @@ def cfy(tmp_path: Path) -> Iterator[Cfy]:
     made = Cfy(tmp_path / "cfy")
     yield made
     made.uninstall_the_rest()
+
+
+@pytest.fixture(scope="session")
+def pod_networks(kubectl: Callable[..., str]) -> None:
+    """Every node has had a pod: the bridge of the pods' network comes with the first, and stays."""
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(_FIRST))
+    kubectl("rollout", "status", "daemonset/first", "--timeout=120s")
+    kubectl("delete", "daemonset", "first", "--wait", "--cascade=foreground")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.lab.faults import Request
 from tests.lab.test_microservice import Kubectl, controller
 from tests.lab.test_router import PREFIXES
 
-pytestmark = pytest.mark.usefixtures("untouched")
+pytestmark = pytest.mark.usefixtures("pod_networks", "untouched")
 
 
 @dataclass(frozen=True)

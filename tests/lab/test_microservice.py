@@ -41,15 +41,6 @@ def controller(api_version: str, kind: str, name: str, **spec: Any) -> dict[str,
     return manifest(api_version, kind, name, selector={"matchLabels": labels}, template=template, **spec)
 
 
-@pytest.fixture(scope="session")
-def pod_networks(kubectl: Kubectl) -> None:
-    """Every node has had a pod: the bridge of the pods' network comes with the first, and stays."""
-    first = controller("apps/v1", "DaemonSet", "first")
-    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(first))
-    kubectl("rollout", "status", "daemonset/first", "--timeout=120s")
-    kubectl("delete", "daemonset", "first", "--wait", "--cascade=foreground")
-
-
 @pytest.fixture
 def install(kubeconfig: Path, tmp_path: Path, cfy: Cfy) -> Install:
     """Installs a blueprint of one microservice as the deployment `micro`, tried once."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import image, state
+from lab import hosts, image, state
 from tests.lab import routing
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,6 +23,8 @@ CFY = Path(sys.executable).with_name("cfy")
 OURS = "app.kubernetes.io/managed-by=cloudify"
 KINDS = "daemonsets,deployments,pods,configmaps,secrets"
 
+# Ends at once when it is told to, as not every program does that is process 1.
+_SLEEP = "trap 'exit 0' TERM; sleep infinity & wait"
 _FIRST = {
     "apiVersion": "apps/v1",
     "kind": "DaemonSet",
@@ -32,8 +34,7 @@ _FIRST = {
         "template": {
             "metadata": {"labels": {"app": "first"}},
             "spec": {
-                "terminationGracePeriodSeconds": 0,
-                "containers": [{"name": "first", "image": "quagga", "command": ["sleep", "infinity"]}],
+                "containers": [{"name": "first", "image": "quagga", "command": ["sh", "-c", _SLEEP]}],
             },
         },
     },
@@ -167,6 +168,7 @@ def pod_networks(kubectl: Callable[..., str]) -> None:
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(_FIRST))
     kubectl("rollout", "status", "daemonset/first", "--timeout=120s")
     kubectl("delete", "daemonset", "first", "--wait", "--cascade=foreground")
+    until("the pods' links are gone", lambda: not any(map(_links_of_pods, ("node1", "node2"))), 20)
 
 
 @pytest.fixture
@@ -217,6 +219,11 @@ def until(what: str, holds: Callable[[], Any], seconds: float) -> Any:
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.1)
     return result
+
+
+def _links_of_pods(node: str) -> list[str]:
+    links = json.loads(hosts.run(node, ["ip", "-j", "link"], check=True).stdout)
+    return [link["ifname"] for link in links if link["ifname"].startswith("veth")]
 
 
 def _cluster_state(kubectl: Callable[..., str]) -> dict[str, Any]:

@@ -92,16 +92,13 @@ def _changed(cfy: Cfy, count: int, index: int, only_one: bool) -> Seen:
     routes = node.routes(count, node.FIRST if only_one else new)
     if only_one:
         routes[0] = {**routes[0], "next_hop": new}
-    moved = 1 if only_one else count
-    expected = {node.SECOND: moved if new == node.SECOND else 0}
+    through_second = sum(one["next_hop"] == node.SECOND for one in routes)
     with _seen(count) as noted, tempfile.NamedTemporaryFile("w", suffix=".json") as parameters:
         json.dump({"properties": {"routes": routes}}, parameters)
         parameters.flush()
         began = time.monotonic()
         with _going(cfy, "executions", "start", "quagga_update", "-b", "router", "-p", parameters.name):
-            noted.append(
-                node.seconds_until(lambda: node.through(node.SECOND) == expected[node.SECOND], began)
-            )
+            noted.append(node.seconds_until(lambda: node.through(node.SECOND) == through_second, began))
     return _of(noted)
 
 

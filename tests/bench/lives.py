@@ -15,7 +15,7 @@ import yaml
 from cloudify_quagga import render
 from cloudify_quagga.model import Router
 from cloudify_quagga.names import Identity
-from lab import control
+from lab import control, hosts
 from tests.bench import node
 from tests.bench.changes import POD
 from tests.bench.figures import Figure
@@ -52,7 +52,7 @@ class WeighedCfy(Cfy):
 
 def figures(cfy: WeighedCfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[Figure]:
     """Install and uninstall beside kubectl and beside 2017; requests; memory."""
-    installs, requests, uninstalls, after, memory = [], [], [], [], []
+    installs, requests, uninstalls, lefts, after, memory = [], [], [], [], [], []
     cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
     for _ in range(rounds):
         with _requests() as asked:
@@ -60,17 +60,19 @@ def figures(cfy: WeighedCfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) ->
         requests.append(float(asked[0]))
         memory.append(cfy.peak_memory / _KIB)
         with _requests() as asked:
-            uninstalls.append(_until_gone(lambda: cfy.uninstall("router")))
+            went, left = _gone(lambda: cfy.uninstall("router"))
+            uninstalls.append(went)
+            lefts.append(left)
         after.append(float(asked[0]))
     by_kubectl = [_until_answered(lambda: _applied(kubectl)) for _ in _each(kubectl, rounds)]
     cfy.uninstall("cluster")
-    went, left = _of_2017(kubectl)
+    went_2017, left_2017 = _of_2017(kubectl)
     return [
         Figure("cfy install of the router, to the first answered ping", "s", installs,
                "kubectl apply + rollout status", by_kubectl),
         Figure("cfy uninstall of the router, to the last trace gone", "s", uninstalls,
-               "kubectl delete, image of 2017", [went]),
-        Figure("- routes left on the node", "", [0.0], "kubectl delete, image of 2017", [left]),
+               "kubectl delete, image of 2017", [went_2017]),
+        Figure("- routes left on the node", "", lefts, "kubectl delete, image of 2017", [left_2017]),
         Figure("requests of the API server by install", "", requests),
         Figure("requests of the API server by uninstall", "", after),
         Figure("memory of cfy with the plugin, at its peak", "MiB", memory),
@@ -97,10 +99,11 @@ def _until_answered(begin: Callable[[], Any]) -> float:
     return node.seconds_until(lambda: reaches(SERVERS[0]), began)
 
 
-def _until_gone(begin: Callable[[], Any]) -> float:
+def _gone(end: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that it took, and the routes that the node has after it."""
     began = time.monotonic()
-    begin()
-    return node.seconds_until(lambda: not routing.kernel_routes("node1"), began)
+    end()
+    return time.monotonic() - began, float(len(routing.kernel_routes("node1")))
 
 
 def _each(kubectl: Kubectl, rounds: int) -> Iterator[int]:
@@ -137,10 +140,7 @@ def _of_2017(kubectl: Kubectl) -> tuple[float, float]:
     try:
         kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
         node.seconds_until(lambda: routing.kernel_routes("node1") == PREFIXES, time.monotonic())
-        began = time.monotonic()
-        kubectl("delete", "pod", "nginx", "--wait")
-        went = time.monotonic() - began
-        return went, float(len(routing.kernel_routes("node1")))
+        return _gone(lambda: kubectl("delete", "pod", "nginx", "--wait"))
     finally:
         kubectl("label", "node", "node1", "role-")
         _sweep_by_hand()
@@ -148,7 +148,5 @@ def _of_2017(kubectl: Kubectl) -> tuple[float, float]:
 
 def _sweep_by_hand() -> None:
     """What a person had to do in 2017; forwarding was on before, in no lab."""
-    from lab import hosts  # noqa: PLC0415
-
     script = "ip route flush proto 196; ip nexthop flush proto zebra; sysctl -q -w net.ipv4.ip_forward=0"
     hosts.run("node1", ["sh", "-c", script])

@@ -74,7 +74,7 @@ def until_gone(cluster: Cluster, references: Iterable[Reference]) -> None:
         if time.monotonic() > deadline:
             raise Waiting("; ".join(_still_there(cluster, *one) for one in left.items()))
         for one in left.values():
-            _let_go_of_what_never_ran(cluster, one)
+            _let_go_of_what_does_nothing(cluster, one)
         time.sleep(_POLL_SECONDS)
         now = _seen(cluster, left)
         # Another of the same name is somebody else's.
@@ -109,8 +109,8 @@ def _unready_pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
     return [pod for pod in found if not pods.is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
 
 
-def _let_go_of_what_never_ran(cluster: Cluster, manifest: Manifest) -> None:
-    for pod in filter(pods.never_ran, _pods(cluster, manifest)):
+def _let_go_of_what_does_nothing(cluster: Cluster, manifest: Manifest) -> None:
+    for pod in filter(pods.is_held_in_vain, _pods(cluster, manifest)):
         if cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
             cluster.delete(Reference.of(pod), at_once=True)
 

@@ -14,12 +14,12 @@ from cloudify_quagga.errors import Failed, NotPermitted, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
-from cloudify_quagga.lifecycle.story import story
+from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.model import Labels, Router
 from cloudify_quagga.names import DOMAIN, NAME, Identity
 
-# The pods' grace period, and what kubelet and controllers take on top.
-STOP_SECONDS = render.GRACE_SECONDS + 30.0
+# The pods' grace period, and a kubelet's next look at a pod whose end it has missed: 60 to 90 s.
+STOP_SECONDS = render.GRACE_SECONDS + 90.0
 SWEEP_SECONDS = 60.0
 # A kubelet that is away ends nothing; one that comes back just now does.
 LOST_SECONDS = 10.0
@@ -260,7 +260,8 @@ def _still_there(cluster: Cluster, found: Iterable[Manifest], seconds: float) ->
         node = _home(cluster, pod)
         lost = node is not None and not nodes.is_ready(node)
         remedy = f"; {_bring_back(nodes.name(node))}" if node and lost else ""
-        sentences.append(f"{pods.name(pod)} has not ended after {seconds:.0f} s{remedy}")
+        told = remedy or told_events(cluster, pod)
+        sentences.append(f"{pods.name(pod)} has not ended after {seconds:.0f} s{told}")
     return "; ".join(sentences)
 
 

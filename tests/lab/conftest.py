@@ -150,8 +150,16 @@ class Cfy:
 
     def uninstall_the_rest(self) -> None:
         """Take back what a test left installed, the latest first."""
+        failures = []
         for name in reversed(list(self._installed)):
-            self.uninstall(name)
+            try:
+                self.uninstall(name)
+            except AssertionError as failure:
+                failures.append(failure)
+                # What one test leaves is not to fail all that come after it.
+                self.uninstall(name)
+        if failures:
+            raise failures[0]
 
 
 @pytest.fixture

@@ -145,6 +145,23 @@ def test_a_pod_without_status_says_nothing() -> None:
 
 
 WITHOUT_IMAGE = {"waiting": {"reason": "ImagePullBackOff"}}
+UNSEEN = {
+    "state": {"waiting": {"reason": "ContainerCreating"}},
+    "lastState": {"terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137}},
+}
+
+
+def test_a_container_that_its_kubelet_lost_sight_of_is_over() -> None:
+    going = pod(containerStatuses=[UNSEEN])
+    assert not pods.is_over(going)
+    assert not pods.is_held_in_vain(going)
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert pods.is_over(going)
+    assert pods.is_held_in_vain(going)
+    # How it ended is not known, so that routes may be left.
+    assert pods.left_something(going) == "its last word was: ContainerStatusUnknown (exit code 137)"
+    going["status"]["containerStatuses"].append({"state": RUNNING})
+    assert not pods.is_held_in_vain(going)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +177,9 @@ WITHOUT_IMAGE = {"waiting": {"reason": "ImagePullBackOff"}}
 )
 def test_what_a_kubelet_need_not_be_waited_for(states: list[dict[str, Any]], never: bool) -> None:
     going = pod(containerStatuses=[{"state": one} for one in states])
-    assert pods.never_ran(going) is False
+    assert pods.is_held_in_vain(going) is False
     going["metadata"]["deletionTimestamp"] = "now"
-    assert pods.never_ran(going) is never
+    assert pods.is_held_in_vain(going) is never
 
 
 @pytest.mark.parametrize(

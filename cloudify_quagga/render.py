@@ -47,6 +47,16 @@ CAPABILITIES = (
     "CHOWN",
     "DAC_OVERRIDE",
 )
+# What the daemons and their keeper write, where the root file system is not to be written.
+_WRITABLE = {
+    "run": "/run",
+    "settings": "/etc/frr",
+    "state": "/var/lib/frr",
+    "tmp": "/tmp",  # noqa: S108  the container's own
+    "var-tmp": "/var/tmp",  # noqa: S108  the container's own
+}
+_SCRATCH = "scratch"
+
 # What a ConfigMap holds.
 _LARGEST_CONFIG = 1024 * 1024
 
@@ -268,9 +278,13 @@ def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
         raise Refused("node_selector", None, "names no node; labels are needed, as in {role: router}")
     container: dict[str, Any] = {
         **_container(router),
-        "volumeMounts": [{"name": _volume(router), "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
+        "volumeMounts": [
+            {"name": _volume(router), "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            *_writable_mounts(router),
+        ],
         "readinessProbe": {
-            "exec": {"command": ["sh", "-c", f"! cat {UNREADY_FILE}"]},
+            # On an empty /run there is neither file before the router has written both.
+            "exec": {"command": ["sh", "-c", f"test -e {STATUS_FILE} && ! cat {UNREADY_FILE}"]},
             "periodSeconds": 2,
             "timeoutSeconds": 5,
             "failureThreshold": 1,
@@ -295,7 +309,7 @@ def _pod_template(router: Router, identity: Identity) -> dict[str, Any]:
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "containers": [container],
-            "volumes": [{"name": _volume(router), **_source(router, identity)}],
+            "volumes": [{"name": _volume(router), **_source(router, identity)}, *_writable_volumes(router)],
         },
     }
 
@@ -316,6 +330,23 @@ def _source(router: Router, identity: Identity) -> dict[str, Any]:
     if router.is_secret:
         return {"secret": {"secretName": identity.object_name, "defaultMode": 0o400}}
     return {"configMap": {"name": identity.object_name}}
+
+
+def _writable_mounts(router: Router) -> list[dict[str, Any]]:
+    if not _is_read_only(router):
+        return []
+    return [{"name": _SCRATCH, "mountPath": path, "subPath": name} for name, path in _WRITABLE.items()]
+
+
+def _writable_volumes(router: Router) -> list[dict[str, Any]]:
+    if not _is_read_only(router):
+        return []
+    # In memory, for the daemons' file holds passwords.
+    return [{"name": _SCRATCH, "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
+
+
+def _is_read_only(router: Router) -> bool:
+    return router.security == "capabilities"
 
 
 def _host_spec(router: Router) -> dict[str, Any]:
@@ -348,5 +379,11 @@ def _container(router: Router) -> dict[str, Any]:
 
 def _security(security: str) -> dict[str, Any]:
     if security == "privileged":
+        # Without a seccomp profile: container runtimes apply none to what is privileged.
         return {"privileged": True}
-    return {"capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)}}
+    return {
+        # allowPrivilegeEscalation cannot be false: the API server refuses it beside SYS_ADMIN.
+        "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
+        "readOnlyRootFilesystem": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }

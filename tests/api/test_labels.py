@@ -120,15 +120,21 @@ def test_a_deployment_of_the_same_name_elsewhere_is_left_alone(
     cfy.uninstall("cluster")
 
 
-def test_two_deployments_share_a_label(
-    core: client.CoreV1Api, kubeconfig: Path, node: FakeNode, tmp_path: Path, cfy: Cfy
+@pytest.mark.parametrize("goes_first", ["who came first", "who came last"])
+def test_two_deployments_share_a_label_and_each_has_one_of_its_own(
+    goes_first: str, core: client.CoreV1Api, kubeconfig: Path, node: FakeNode, tmp_path: Path, cfy: Cfy
 ) -> None:
-    cfy.install("cluster", kubeconfig=str(kubeconfig), node=node.name)
-    elsewhere = Cfy(tmp_path / "elsewhere")
-    elsewhere.install("cluster", kubeconfig=str(kubeconfig), node=node.name)
-    cfy.uninstall("cluster")
-    assert carried(core, node) == {**node.labels, "role": "router"}
-    elsewhere.uninstall("cluster")
+    one, other = (
+        (cfy, {"role": "router", "rack": "7"}),
+        (Cfy(tmp_path / "other"), {"role": "router", "zone": "a"}),
+    )
+    for deployment, labels in (one, other):
+        deployment.install("cluster", kubeconfig=str(kubeconfig), node=node.name, labels=labels)
+    assert carried(core, node) == {**node.labels, **one[1], **other[1]}
+    going, staying = (one, other) if goes_first == "who came first" else (other, one)
+    going[0].uninstall("cluster")
+    assert carried(core, node) == {**node.labels, **staying[1]}
+    staying[0].uninstall("cluster")
     assert carried(core, node) == node.labels
 
 

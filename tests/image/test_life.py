@@ -188,7 +188,7 @@ def test_it_is_not_ready_before_it_has_said_so(start: Callable[..., Container], 
 
     assert not router.status["ready"]
     assert router.status["reason"] == "the router is starting"
-    probe = ["sh", "-c", "! cat /run/quagga/unready"]
+    probe = ["sh", "-c", "test -e /run/quagga/status.json && ! cat /run/quagga/unready"]
     assert router.run(*probe).returncode == 1
     router.await_ready()
     assert router.run(*probe).returncode == 0

@@ -157,7 +157,7 @@ class Cfy:
             except AssertionError as failure:
                 failures.append(failure)
                 # What one test leaves is not to fail all that come after it.
-                self.uninstall(name)
+                self("uninstall", "-b", name, check=False)
         if failures:
             raise failures[0]
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -96,11 +96,12 @@ def crash_etcd() -> None:
 
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    """Processes that do nothing for the time of a block."""
+    """Processes that do nothing for the time of a block, if they live so long."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api import aftercare
+from tests.lab import processes
 from tests.lab.conftest import Cfy
 
 NEXT_HOP = "172.16.0.1"
@@ -78,6 +81,15 @@ def pod_of(kubectl: Callable[..., str]) -> list[str]:
     """Which pod it is, and how often its container was started again."""
     fields = "{.items[0].metadata.uid} {.items[0].status.containerStatuses[0].restartCount}"
     return kubectl("get", "pods", "-l", "app.kubernetes.io/name=quagga", "-o", f"jsonpath={fields}").split()
+
+
+def tear_away(kubectl: Callable[..., str]) -> None:
+    """Kill router and pod on node1; nothing of them comes back, and nobody hears a last word."""
+    [workload] = kubectl("get", "daemonsets,deployments", "-o", "name").split()
+    nowhere = '{"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "at-all"}}}}}'
+    os.kill(processes.container_init("node1"), signal.SIGKILL)
+    kubectl("patch", workload, "-p", nowhere)
+    kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
 
 
 def routing_router(labelled: Cfy, directory: Path) -> Router:

@@ -12,6 +12,7 @@ from tests.lab import faults, processes, routing
 from tests.lab.conftest import Cfy, until
 from tests.lab.living import Router, routes, routing_router
 from tests.lab.test_router import PREFIXES
+from tests.lab.test_ssh import register_anew
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -53,6 +54,19 @@ def test_a_node_that_is_away_is_not_said_to_be_clean(router: Router, cfy: Cfy, k
     until("the node is Ready again", lambda: is_ready(kubectl), 60)
     assert "node1: " in cfy.uninstall("router").stdout
     assert routing.kernel_routes("node1") == set()
+
+
+def test_a_node_that_is_deleted_and_registers_anew(router: Router, cfy: Cfy, kubectl: Kubectl) -> None:
+    register_anew(kubectl)
+    # Its label went with it, and the router with the label.
+    until("the router has left", lambda: not routing.kernel_routes("node1"), 60)
+    said = cfy("executions", "start", "check_status", "-b", "cluster", check=False)
+    assert said.returncode != 0
+    assert "role" in said.stdout
+    cfy("executions", "start", "heal", "-b", "cluster", "-p", "allow_reinstall=false")
+    until("all is well again", router.is_well, 60)
+    assert routing.kernel_routes("node1") == PREFIXES
+    assert "node1: stopped: 0 routes left" in cfy.uninstall("router").stdout
 
 
 def test_a_namespace_that_is_deleted_under_its_router(cfy: Cfy, kubeconfig: Path, kubectl: Kubectl) -> None:

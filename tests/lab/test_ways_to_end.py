@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.hosts import run
-from tests.lab import processes, routing
+from tests.lab import faults, processes, routing
 from tests.lab.conftest import CFY, PROJECT, Cfy, until
+from tests.lab.living import tear_away
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -82,16 +83,36 @@ def test_an_install_that_was_killed_is_uninstalled(
 
 def test_a_router_whose_pod_was_torn_away_is_swept(labelled: Cfy, kubectl: Callable[..., str]) -> None:
     labelled.install("router", cluster_deployment="cluster")
-    [workload] = kubectl(*WORKLOAD).split()
-    # Nothing of it comes back, and nobody hears its last word.
-    nowhere = '{"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "at-all"}}}}}'
-    os.kill(processes.container_init("node1"), signal.SIGKILL)
-    kubectl("patch", workload, "-p", nowhere)
-    kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    tear_away(kubectl)
     assert "node1: swept: 0 routes left" in labelled.uninstall("router").stdout
 
 
 def test_the_cluster_uninstalled_before_its_router(labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster")
     labelled.uninstall("cluster")
+    labelled.uninstall("router")
+
+
+def test_a_router_that_is_killed_while_it_stops_is_swept(labelled: Cfy) -> None:
+    labelled.install("router", cluster_deployment="cluster")
+    init, zebra = processes.container_init("node1"), processes.find("node1", "zebra")
+    # A daemon that stands still keeps the routes there, and the end waiting.
+    with faults.stopped(zebra), labelled.started("uninstall", "-b", "router") as command:
+        until("its end has begun", lambda: not processes.find("node1", "staticd"), 20)
+        os.kill(init, signal.SIGKILL)
+        said = command.communicate(timeout=120)[0]
+    assert command.returncode == 0, said
+    labelled.forget("router")
+    assert "node1: routes may be left, since router-" in said
+    assert "node1: swept: 0 routes left" in said
+
+
+def test_two_installs_of_one_deployment_at_once(labelled: Cfy, kubectl: Callable[..., str]) -> None:
+    commands = [labelled.started(*ROUTER, "-b", "router") for _ in range(2)]
+    labelled.expect("router")
+    said = [command.communicate(timeout=200)[0] for command in commands]
+    # Both may find that nothing is there yet; what they make is one router all the same.
+    assert 0 in [command.returncode for command in commands], "\n".join(said)
+    assert len(kubectl(*WORKLOAD).split()) == 1
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
     labelled.uninstall("router")

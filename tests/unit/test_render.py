@@ -87,7 +87,9 @@ def test_what_belongs_together_names_each_other(case: str) -> None:
     pod = workload if workload["kind"] == "Pod" else workload["spec"]["template"]
     assert configuration["kind"] == ("Secret" if case == "secret" else "ConfigMap")
     assert workload["kind"] == router(case).kind
-    (volume,) = pod["spec"]["volumes"]
+    volume, *writable = pod["spec"]["volumes"]
+    mounts = pod["spec"]["containers"][0]["volumeMounts"]
+    assert {mount["name"] for mount in mounts} == {volume["name"], *(one["name"] for one in writable)}
     source = volume.get("configMap") or {"name": volume["secret"]["secretName"]}
     assert source["name"] == configuration["metadata"]["name"]
     assert pod["metadata"]["labels"].items() >= IDENTITY.selector.items()

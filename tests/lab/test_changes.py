@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tests.lab.test_router import PREFIXES, router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
+TEMPLATE = "quagga.cloudify.co/template-hash"
 SECOND = "172.16.0.2"
 MANY = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1999))]
 
@@ -101,6 +103,23 @@ def test_what_needs_a_restart_says_so(router: Router, kubectl: Callable[..., str
     assert "this needs new pods" in said
     assert pod_of(kubectl) != before
     assert routing.kernel_routes("node1") == PREFIXES
+
+
+def test_a_router_that_another_version_made_is_taken_over(
+    router: Router, kubectl: Callable[..., str]
+) -> None:
+    template = {"metadata": {"annotations": {TEMPLATE: "of-another-version"}}}
+    [workload] = kubectl("get", "daemonsets", "-o", "name").split()
+    kubectl("patch", workload, "-p", json.dumps({"spec": {"template": template}}))
+    kubectl("delete", "pods", "--all", "--wait")
+    until("it routes again", lambda: routing.kernel_routes("node1") == PREFIXES, 30)
+    before = pod_of(kubectl)
+    [found] = router.drift().values()
+    assert found["pod"]["found"] == "of-another-version"
+    assert "this needs new pods" in router.reset()
+    assert pod_of(kubectl) != before
+    assert routing.kernel_routes("node1") == PREFIXES
+    assert router.drift() == {}
 
 
 def test_ospf_comes_and_goes_beside_the_static_routes(router: Router, kubectl: Callable[..., str]) -> None:

@@ -56,6 +56,9 @@ bundle: wagon
 unit: $(READY)
 	$(PY) -m pytest tests/unit
 
+# The lab's tests beside all others: both wait more than they work.
+TOGETHER := -n 2 --dist loadgroup
+
 # A demo that is still installed holds the nodes that the tests need, so it is taken back first.
 test: $(READY) lint
 	@$(PY) -m demo down --keep-lab
@@ -63,7 +66,7 @@ ifdef QUAGGA_KUBECONFIG
 	@$(PY) -m demo ask
 	$(PY) -m pytest
 else
-	@$(PY) -m lab hold -- $(PY) -m pytest
+	@$(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
 endif
 
 bench: $(READY)

@@ -39,6 +39,7 @@ setup(
             "cloudify==7.0.5",
             "hypothesis",
             "pytest",
+            "pytest-xdist",
             # Judges of style are pinned: a newer one finds new faults in code that did not change.
             "import-linter==2.17",
             "mypy==2.4.1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import IO, Any
 from lab import LabError, cache
 
 NAME = "cloudify-quagga-lab"
+_NAMED = re.compile("[a-z0-9-]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,22 @@ class State:
 
 
 def current() -> State:
-    """The lab of this machine; without root, the lab of this user (an API server only)."""
+    """The lab of this machine; without root, the lab of this user (an API server only).
+
+    QUAGGA_LAB names another beside it, which is an API server only, too.
+    """
+    name = "-".join(filter(None, (NAME, _named())))
     if os.geteuid() == 0:
-        return State(Path("/run") / NAME)
+        return State(Path("/run") / name)
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK):
-        return State(Path(runtime) / NAME)
-    return State(Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}")
+        return State(Path(runtime) / name)
+    return State(Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}")
+
+
+def may_have_hosts() -> bool:
+    """Whether hosts and nodes are this lab's: root has them, and a machine has room for one lab with them."""
+    return os.geteuid() == 0 and not _named()
 
 
 def write(path: Path, text: str) -> None:
@@ -139,6 +150,13 @@ def write(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
     Path(file.name).replace(path)
+
+
+def _named() -> str:
+    name = os.environ.get("QUAGGA_LAB", "")
+    if name and not _NAMED.fullmatch(name):
+        raise LabError(f"QUAGGA_LAB={name!r}: a lab's name is of small letters, digits and hyphens")
+    return name
 
 
 def _wait_for(file: IO[str], waiting: Callable[[], None]) -> None:

@@ -13,6 +13,13 @@ NEED_HOSTS = (HERE / "lab",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` the lab's tests run beside all others, which touch nothing of the lab."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("lab" if _needs_hosts(item) else "beside"))
+    _say_what_is_not_run(items)
+
+
+def _say_what_is_not_run(items: list[pytest.Item]) -> None:
     """Say of what cannot run on another cluster that it was not run, and why."""
     if not os.environ.get("QUAGGA_KUBECONFIG"):
         return
@@ -20,5 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reason="not run: it needs the lab's hosts, and QUAGGA_KUBECONFIG names another cluster"
     )
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in NEED_HOSTS):
+        if _needs_hosts(item):
             item.add_marker(not_run)
+
+
+def _needs_hosts(item: pytest.Item) -> bool:
+    return any(item.path.is_relative_to(folder) for folder in NEED_HOSTS)

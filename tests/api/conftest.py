@@ -25,13 +25,17 @@ NOT_FOUND = 404
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> Path:
-    """An administrator's; a whole lab serves as well, and so does a cluster of one's own."""
+def kubeconfig() -> Iterator[Path]:
+    """An administrator's: of an API server beside the lab's, or of a cluster of one's own."""
     if named := os.environ.get("QUAGGA_KUBECONFIG"):
-        return Path(named)
-    command = [sys.executable, "-m", "lab", "up", "--api-only"]
-    done = subprocess.run(command, cwd=PROJECT, check=True, text=True, stdout=subprocess.PIPE)
-    return Path(done.stdout.splitlines()[-1].removeprefix("KUBECONFIG="))
+        yield Path(named)
+        return
+    lab = [sys.executable, "-m", "lab"]
+    beside = {**os.environ, "QUAGGA_LAB": "api-tests"}
+    command = [*lab, "up", "--api-only"]
+    done = subprocess.run(command, cwd=PROJECT, env=beside, check=True, text=True, stdout=subprocess.PIPE)
+    yield Path(done.stdout.splitlines()[-1].removeprefix("KUBECONFIG="))
+    subprocess.run([*lab, "down"], cwd=PROJECT, env=beside, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,18 @@ import yaml
 
 from cloudify_quagga.errors import Refused
 
+# What of a kubeconfig reaches out to the machine that it is used on, and what does the same without.
+_CLUSTER_FILES = ("certificate-authority",)
+_USER_REACHES = ("exec", "auth-provider", "tokenFile", "client-certificate", "client-key")
+_INSTEAD = {
+    "certificate-authority": "certificate-authority-data has its content",
+    "exec": "a token does without",
+    "auth-provider": "a token does without",
+    "tokenFile": "token has its content",
+    "client-certificate": "client-certificate-data has its content",
+    "client-key": "client-key-data has its content",
+}
+
 
 def from_file(path: Path, place: str, context: str | None) -> dict[str, Any]:
     """The kubeconfig in a file.
@@ -23,14 +35,31 @@ def from_file(path: Path, place: str, context: str | None) -> dict[str, Any]:
         raise Refused(place, str(path), "does not exist; the path of a kubeconfig is needed") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(place, str(path), f"cannot be read: {error}") from error
-    return from_text(text, place, str(path), context)
+    # What it runs and reads is the affair of whoever put it on this machine.
+    return _examined(text, place, str(path), context)[0]
 
 
 def from_text(text: str, place: str, shown: str, context: str | None) -> dict[str, Any]:
     """The kubeconfig in a text, which is never shown itself: it may hold keys.
 
+    It comes from elsewhere (a property, a blueprint, the master): it runs no program on this machine, and
+    reads no file of it.
+
     :param shown: what stands for the text in a refusal.
     """
+    config, cluster, user = _examined(text, place, shown, context)
+    for told, reaching in ((cluster, _CLUSTER_FILES), (user, _USER_REACHES)):
+        for name in reaching:
+            if told.get(name):
+                right = f"has {name}, which only a kubeconfig on the machine's own disk may; {_INSTEAD[name]}"
+                raise Refused(place, shown, right)
+    return config
+
+
+def _examined(
+    text: str, place: str, shown: str, context: str | None
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The kubeconfig, and what it says of its context's cluster and user."""
     try:
         config = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -38,11 +67,11 @@ def from_text(text: str, place: str, shown: str, context: str | None) -> dict[st
     if not isinstance(config, dict) or not isinstance(config.get("contexts"), list):
         raise Refused(place, shown, "is no kubeconfig: it has no list of contexts")
     chosen = _context(config, place, shown, context)
-    _check_server(_described(config, "cluster", chosen, place, shown), chosen, place, shown)
+    cluster = _described(config, "cluster", chosen, place, shown)
+    _check_server(cluster, chosen, place, shown)
     # None is what a plain http server in front of the API wants; a name that leads nowhere is a mistake.
-    if chosen.get("user"):
-        _described(config, "user", chosen, place, shown)
-    return config
+    user = _described(config, "user", chosen, place, shown) if chosen.get("user") else {}
+    return config, cluster, user
 
 
 def _context(config: Mapping[str, Any], place: str, shown: str, wanted: str | None) -> dict[str, Any]:

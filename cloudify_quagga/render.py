@@ -47,7 +47,7 @@ CAPABILITIES = (
     "CHOWN",
     "DAC_OVERRIDE",
 )
-# What the daemons and their keeper write, where the root file system is not to be written.
+# What the daemons and their keeper write to, where that is not to be on the node's disk.
 _WRITABLE = {
     "run": "/run",
     "settings": "/etc/frr",
@@ -137,7 +137,12 @@ def probe_pod(router: Router, identity: Identity) -> dict[str, Any]:
 def sweeper(router: Router, identity: Identity, node_name: str) -> dict[str, Any]:
     """The pod that removes from one node what a killed router left there."""
     metadata = _metadata(router, identity)
-    container = {**_container(router), "command": [*COMMAND, "sweep"]}
+    container = {
+        **_container(router),
+        "command": [*COMMAND, "sweep"],
+        # The node has the image that ran there, which a registry may have no more.
+        "imagePullPolicy": "IfNotPresent",
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -333,20 +338,20 @@ def _source(router: Router, identity: Identity) -> dict[str, Any]:
 
 
 def _writable_mounts(router: Router) -> list[dict[str, Any]]:
-    if not _is_read_only(router):
+    if not _writes_to_memory(router):
         return []
     return [{"name": _SCRATCH, "mountPath": path, "subPath": name} for name, path in _WRITABLE.items()]
 
 
 def _writable_volumes(router: Router) -> list[dict[str, Any]]:
-    if not _is_read_only(router):
+    if not _writes_to_memory(router):
         return []
-    # In memory, for the daemons' file holds passwords.
     return [{"name": _SCRATCH, "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
 
 
-def _is_read_only(router: Router) -> bool:
-    return router.security == "capabilities"
+def _writes_to_memory(router: Router) -> bool:
+    """Where the root file system is read-only, and where what is written holds passwords."""
+    return router.security == "capabilities" or router.is_secret
 
 
 def _host_spec(router: Router) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from cloudify_quagga.names import DOMAIN, NAME, Identity
 # The pods' grace period, and a kubelet's next look at a pod whose end it has missed: 60 to 90 s.
 STOP_SECONDS = render.GRACE_SECONDS + 90.0
 SWEEP_SECONDS = 60.0
+# A registry that does not answer at once may be starting.
+PULL_SECONDS = 20.0
 # A kubelet that is away ends nothing; one that comes back just now does.
 LOST_SECONDS = 10.0
 STEP_SECONDS = 2.0
@@ -299,7 +301,7 @@ def _sweep(cluster: Cluster, identity: Identity, record: Record, node_name: str,
 def _await_swept(
     cluster: Cluster, reference: Reference, selector: Mapping[str, str], node_name: str, step: Step
 ) -> Manifest:
-    deadline = time.monotonic() + SWEEP_SECONDS
+    began = time.monotonic()
     while True:
         there = cluster.observe("v1", "Pod", str(reference.namespace), selector)
         pod = next((one for one in there.found if one["metadata"]["name"] == reference.name), None)
@@ -307,7 +309,14 @@ def _await_swept(
             raise Waiting(f"the pod that was to sweep {node_name} has been taken away")
         if pods.has_ended(pod):
             return pod
-        left = deadline - time.monotonic()
+        waited = time.monotonic() - began
+        if pods.lacks_image(pod) and waited > PULL_SECONDS:
+            image = pod["spec"]["containers"][0]["image"]
+            raise Failed(
+                f"routes may be left on {node_name}, and the pod that was to remove them has no image: "
+                f"{pods.obstacle(pod)}; let {node_name} have {image} again and uninstall again"
+            )
+        left = SWEEP_SECONDS - waited
         if left <= 0:
             raise Waiting(f"{node_name} is not swept after {SWEEP_SECONDS:.0f} s: {story(cluster, pod)}")
         step()

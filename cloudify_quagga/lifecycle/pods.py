@@ -72,6 +72,12 @@ def is_over(pod: Manifest) -> bool:
     return "terminated" in (status.get("state") or {}) or _is_held_in_vain(status)
 
 
+def lacks_image(pod: Manifest) -> bool:
+    """Its node has not the image, and has tried to get it."""
+    waiting = (_container(pod).get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") in _WITHOUT_IMAGE
+
+
 def is_held_in_vain(pod: Manifest) -> bool:
     """It is being deleted, nothing of it runs, and its kubelet lets go of it only after a minute and more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,27 +121,35 @@ def test_no_secret_is_written_anywhere(
         given.write_text(yaml.safe_dump(parameters))
         return say("executions", "start", workflow, "-b", "secretive", "-p", str(given), check=check)
 
+    def look_into_the_pod() -> None:
+        pod = router_pod(kubectl, "metadata.name")
+        everything.add("the pod's log", kubectl("logs", pod))
+        for what in ("status.json", "unready"):
+            everything.add(what, kubectl("exec", pod, "--", "sh", "-c", f"cat /run/quagga/{what} || true"))
+
     cfy.expect("secretive")
     say("install", str(BLUEPRINT), "-b", "secretive", "-i", str(inputs))
-    pod = router_pod(kubectl, "metadata.name")
     # The password is where it belongs, so that what is searched for is what would be found.
+    pod = router_pod(kubectl, "metadata.name")
     assert PASSWORD in kubectl("exec", pod, "--", "vtysh", "-c", "show running-config")
+    mounted = kubectl("exec", pod, "--", "stat", "-L", "-c", "%a %U", "/etc/quagga-router/frr.conf")
+    assert mounted.split() == ["400", "root"]
     for workflow in ("check_status", "check_drift", "pull", "heal", "quagga_show"):
         execute(workflow)
     execute("quagga_update", properties={"routes": routes(["10.20.0.0/24"])})
     # The daemon repeats the line that it refuses.
     refused = ["router bgp 65001", " neighbor 172.16.0.1 password ${bgp} no such words"]
     assert "Task failed" in execute("quagga_update", check=False, properties={"raw": refused})
-    deleted = kubectl("delete", "daemonsets", "--all", "--wait", "--cascade=foreground")
-    assert deleted
+    say("deployments", "outputs", "-b", "secretive")
+    metrics = hosts.run("node1", [sys.executable, "-Ic", FETCH], check=True).stdout
+    assert "quagga_router_routes" in metrics
+    everything.add("metrics", metrics)
+    look_into_the_pod()
+    assert on_the_disk_of("node1", PASSWORD) == []
+    kubectl("delete", "daemonsets", "--all", "--wait", "--cascade=foreground")
     execute("heal")
-    pod = router_pod(kubectl, "metadata.name")
-    everything.add("the pod's log", kubectl("logs", pod))
-    for what in ("status.json", "unready"):
-        everything.add(what, kubectl("exec", pod, "--", "sh", "-c", f"cat /run/quagga/{what} || true"))
-    everything.add("metrics", hosts.run("node1", [sys.executable, "-c", FETCH]).stdout)
-    everything.add("drift", str(kubectl("get", "nodes", "-o", "yaml")))
-    kinds = "configmaps,daemonsets,controllerrevisions,pods,events,leases"
+    look_into_the_pod()
+    kinds = "nodes,configmaps,daemonsets,controllerrevisions,pods,events,leases"
     everything.add("the cluster", kubectl("get", kinds, "--all-namespaces", "-o", "yaml"))
     say("uninstall", "-b", "secretive")
     cfy.forget("secretive")
@@ -151,6 +160,14 @@ def test_no_secret_is_written_anywhere(
                 everything.add(str(path.relative_to(folder)), path.read_text(errors="replace"))
     assert len(everything.texts) > 30
     assert {name for name, text in everything.texts.items() if any(mark in text for mark in marks)} == set()
+
+
+def on_the_disk_of(node: str, text: str) -> list[str]:
+    """The files of a node that hold a text; what it has in memory is mounted in its own namespace alone."""
+    folder = state.current().cache / "nodes" / node
+    found = subprocess.run(["grep", "-rlaF", text, str(folder)], capture_output=True, text=True, check=False)
+    assert found.returncode in (0, 1), found.stderr
+    return found.stdout.splitlines()
 
 
 class Written:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lab import packages, registry
 from lab.hosts import run
 from tests.lab import faults, processes, routing
 from tests.lab.conftest import CFY, PROJECT, Cfy, until
@@ -91,6 +94,25 @@ def test_the_cluster_uninstalled_before_its_router(labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster")
     labelled.uninstall("cluster")
     labelled.uninstall("router")
+
+
+def test_a_node_that_has_the_image_no_more_is_not_said_to_be_clean(
+    labelled: Cfy, kubectl: Callable[..., str]
+) -> None:
+    publish = [sys.executable, "-m", "lab", "image", "docker/quagga", "fleeting"]
+    subprocess.run(publish, cwd=PROJECT, check=True)
+    labelled.install("router", cluster_deployment="cluster", image="fleeting")
+    ctr = [packages.tool("ctr"), "--namespace=k8s.io", "images", "rm", "docker.io/library/fleeting:latest"]
+    run("node1", ctr, check=True)
+    shutil.rmtree(registry.storage() / "docker/registry/v2/repositories/library/fleeting")
+    tear_away(kubectl)
+    said = labelled("uninstall", "-b", "router", check=False)
+    assert said.returncode != 0
+    assert "routes may be left on node1, and the pod that was to remove them has no image" in said.stdout
+    assert "let node1 have fleeting again and uninstall again" in said.stdout
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+    subprocess.run(publish, cwd=PROJECT, check=True)
+    assert "node1: swept: 0 routes left" in labelled.uninstall("router").stdout
 
 
 def test_a_router_that_is_killed_while_it_stops_is_swept(labelled: Cfy) -> None:

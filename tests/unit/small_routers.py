@@ -365,7 +365,7 @@ class RoutingCluster(OwnedCluster):
         return self.judge(text)
 
     def _file(self, pod: Manifest) -> str:
-        (volume,) = pod["spec"]["volumes"]
+        volume, *_ = pod["spec"]["volumes"]
         name = volume["configMap"]["name"] if "configMap" in volume else volume["secret"]["secretName"]
         kind = "ConfigMap" if "configMap" in volume else "Secret"
         held = self.get(Reference("v1", kind, name, pod["metadata"]["namespace"]))

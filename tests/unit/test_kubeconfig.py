@@ -64,6 +64,27 @@ def test_a_bad_one(config: object, sentence: str) -> None:
     assert sentence in refusal(config)
 
 
+REACHING = {
+    "certificate-authority": "/etc/ca.crt",
+    "exec": {"command": "aws", "apiVersion": "client.authentication.k8s.io/v1"},
+    "auth-provider": {"name": "gcp"},
+    "tokenFile": "/etc/token",
+    "client-certificate": "/etc/a.crt",
+    "client-key": "/etc/a.key",
+}
+
+
+@pytest.mark.parametrize("name", REACHING)
+def test_what_reaches_out_to_the_machine_is_for_a_file_of_the_machine(name: str, tmp_path: Path) -> None:
+    config = yaml.safe_load(yaml.safe_dump(GOOD))
+    place = config["clusters"][0]["cluster"] if name.startswith("cert") else config["users"][0]["user"]
+    place[name] = REACHING[name]
+    assert f"this text has {name}, which only a kubeconfig on the machine's own disk may; " in refusal(config)
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    assert kubeconfig.from_file(file, "client_config", None) == config
+
+
 def test_an_unknown_context_is_named_with_those_that_are_known() -> None:
     expected = "client_config.context: moon is no context of this text, which has lab"
     assert refusal(GOOD, "moon") == expected

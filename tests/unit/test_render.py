@@ -173,8 +173,9 @@ def test_another_selector_is_another_pod_where_it_is_the_pods_own() -> None:
 
 
 def test_a_secret_is_mounted_for_root_alone() -> None:
-    (volume,) = render.workload(router("secret"), IDENTITY)["spec"]["volumes"]
-    assert volume["secret"]["defaultMode"] == 0o400
+    secret, scratch = render.workload(router("secret"), IDENTITY)["spec"]["volumes"]
+    assert secret["secret"]["defaultMode"] == 0o400
+    assert scratch["emptyDir"]["medium"] == "Memory"
 
 
 def test_a_secret_that_has_no_value_any_more_is_refused() -> None:

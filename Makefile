@@ -12,7 +12,7 @@ help:
 	@echo 'make test        every test, on the real thing                        (root)'
 	@echo 'make unit        the tests that need no cluster                       (seconds)'
 	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (seconds)'
-	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 15 minutes)'
+	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
 $(READY): setup.py plugin.yaml

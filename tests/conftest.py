@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 NEED_HOSTS = (HERE / "lab",)
 
 
+# Before xdist looks for the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n 2 --dist loadgroup` the lab's tests run beside all others, which touch nothing of the lab."""
     for item in items:

@@ -18,7 +18,7 @@ from cloudify_rest_client.exceptions import CloudifyClientError
 
 from cloudify_quagga import ssh
 from cloudify_quagga.cluster import Cluster, connect, connect_through
-from cloudify_quagga.errors import Failed, Refused
+from cloudify_quagga.errors import Failed, Refused, Unavailable
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.model import Access
 from cloudify_quagga.model.ssh import Ssh
@@ -31,6 +31,8 @@ INFO = "kubernetes_info"
 # What the pull operation saw.
 LIVE = "live"
 _TRIES = 5
+# A secret that is not there, or not for this user: asking again is of no use.
+_NOT_GIVEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 # What connected_to_master tells its source; nothing that was made.
 MASTER_IP, MASTER_PORT = "master_ip", "master_port"
 
@@ -269,5 +271,13 @@ def _secret(ctx: Context, name: str) -> str:
     if local_storage(ctx) is not None:
         right = "cannot be read: a local profile keeps no secrets"
         raise Refused("kubernetes_info.token_secret", name, right)
-    value: str = get_rest_client().secrets.get(name).value
+    try:
+        value: str = get_rest_client().secrets.get(name).value
+    except CloudifyClientError as error:
+        if error.status_code in _NOT_GIVEN:
+            right = f"is no secret that the manager gives: {error}"
+            raise Refused("kubernetes_info.token_secret", name, right) from error
+        raise Unavailable(f"the manager cannot be asked for the secret {name!r}: {error}") from error
+    except OSError as error:
+        raise Unavailable(f"the manager cannot be asked for the secret {name!r}: {error}") from error
     return value

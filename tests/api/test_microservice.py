@@ -409,7 +409,8 @@ def test_rolling_back_a_start_that_failed_removes_what_it_had_made(
 @pytest.fixture
 def proxy(kubeconfig: Path) -> Iterator[str]:
     """A plain-http way to the API server, as the masters of 2017 had one."""
-    command = [sys.executable, "-m", "lab", "kubectl", "--", "proxy", "--port=0"]
+    program = [sys.executable, "-m", "lab", "kubectl", "--", f"--kubeconfig={kubeconfig}"]
+    command = [*program, "proxy", "--port=0"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield f"http://{process.stdout.readline().split()[-1]}"

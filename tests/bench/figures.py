@@ -38,5 +38,5 @@ HEADINGS = ["what", "here", "beside it", "there", "here / there"]
 def _shown(samples: Sequence[float], unit: str) -> str:
     digits = 2 if unit == "s" else 0
     low, middle, high = min(samples), median(samples), max(samples)
-    spread = f" ({low:.{digits}f} to {high:.{digits}f})" if low != high else ""
+    spread = f" ({low:.{digits}f} to {high:.{digits}f})" if low != high else " (once)" * (len(samples) == 1)
     return f"{middle:.{digits}f} {unit}{spread}"

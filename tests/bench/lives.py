@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
@@ -20,12 +23,17 @@ from tests.bench import node
 from tests.bench.changes import POD
 from tests.bench.figures import Figure
 from tests.lab import routing
-from tests.lab.conftest import Cfy
+from tests.lab.conftest import OURS, Cfy
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
 
 Kubectl = Callable[..., str]
 OLD_IMAGE = "quagga-2017"
 _KIB = 1024
+_TASK = re.compile(
+    r"^(\S+ \S+)  CFY <router> \[quagga_.*\] "
+    r"Task (started|succeeded) 'cloudify_quagga\.operations\.router\.(\w+)'",
+    re.MULTILINE,
+)
 _WEIGH = """
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[2:])
@@ -52,66 +60,103 @@ class WeighedCfy(Cfy):
 
 def figures(cfy: WeighedCfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[Figure]:
     """Install and uninstall beside kubectl and beside 2017; requests; memory."""
-    installs, requests, uninstalls, lefts, after, memory = [], [], [], [], [], []
+    installs, by_kubectl, uninstalls, lefts, starts = [], [], [], [], []
+    requests: dict[str, list[float]] = {}
+    memory: dict[str, list[float]] = {}
     cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+    before = _traces(kubectl)
     for _ in range(rounds):
-        with _requests() as asked:
-            installs.append(_until_answered(lambda: cfy.install("router", cluster_deployment="cluster")))
-        requests.append(float(asked[0]))
-        memory.append(cfy.peak_memory / _KIB)
-        with _requests() as asked:
-            went, left = _gone(lambda: cfy.uninstall("router"))
-            uninstalls.append(went)
-            lefts.append(left)
-        after.append(float(asked[0]))
-    by_kubectl = [_until_answered(lambda: _applied(kubectl)) for _ in _each(kubectl, rounds)]
+        starts.append(_seconds(lambda: cfy("--version")))
+        with _requests(requests) as said:
+            installs.append(
+                _until_answered(
+                    lambda: said.append(cfy.install("router", cluster_deployment="cluster").stdout)
+                )
+            )
+        memory.setdefault("install", []).append(cfy.peak_memory / _KIB)
+        for name in ("check_status", "check_drift", "heal", "pull", "quagga_update"):
+            with _requests(requests, name):
+                cfy("executions", "start", name, "-b", "router")
+            memory.setdefault(name, []).append(cfy.peak_memory / _KIB)
+        with _requests(requests) as said:
+            uninstalls.append(_seconds(lambda: said.append(cfy.uninstall("router").stdout)))
+        lefts.append(float(len(_traces(kubectl) - before)))
+        by_kubectl.append(_until_answered(lambda: _applied(kubectl)))
+        kubectl("delete", "-f", "-", "--wait", stdin=_manifests())
+        node.seconds_until(lambda: not routing.kernel_routes("node1"), time.monotonic())
     cfy.uninstall("cluster")
     went_2017, left_2017 = _of_2017(kubectl)
+    start = median(starts)
+    beside, old = "kubectl apply + rollout status", "kubectl delete, an image as of 2017"
     return [
-        Figure("cfy install of the router, to the first answered ping", "s", installs,
-               "kubectl apply + rollout status", by_kubectl),
-        Figure("cfy uninstall of the router, to the last trace gone", "s", uninstalls,
-               "kubectl delete, image of 2017", [went_2017]),
-        Figure("- routes left on the node", "", lefts, "kubectl delete, image of 2017", [left_2017]),
-        Figure("requests of the API server by install", "", requests),
-        Figure("requests of the API server by uninstall", "", after),
-        Figure("memory of cfy with the plugin, at its peak", "MiB", memory),
-    ]  # fmt: skip
+        Figure("cfy by itself (`cfy --version`)", "s", starts),
+        Figure("cfy install of the router, to the first answered ping", "s", installs, beside, by_kubectl),
+        Figure("- less cfy by itself", "s", [one - start for one in installs], beside, by_kubectl),
+        Figure("cfy uninstall of the router, to its end", "s", uninstalls, old, [went_2017]),
+        Figure(
+            "- what differs then from before: routes, rules, sysctls, objects", "", lefts, old, [left_2017]
+        ),
+        *(Figure(f"requests of the API server: {name}", "", counted) for name, counted in requests.items()),
+        *(
+            Figure(f"memory of cfy with the plugin, at its peak: {name}", "MiB", one)
+            for name, one in memory.items()
+        ),
+    ]
 
 
 @contextmanager
-def _requests() -> Iterator[list[int]]:
-    """How many requests the block made of the API server, as that itself has written down."""
+def _requests(noted: dict[str, list[float]], workflow: str = "") -> Iterator[list[str]]:
+    """How many requests the block made of the API server, as that itself has written down.
+
+    :param workflow: what to note them as; without it the block appends what `cfy` said, and each operation
+        that this tells of is noted by itself.
+    """
     before = control.audit_log().stat().st_size
-    counted: list[int] = []
-    yield counted
+    said: list[str] = []
+    yield said
     time.sleep(0.5)
     with control.audit_log().open() as log:
         log.seek(before)
         entries = [json.loads(line) for line in log if line.endswith("\n")]
-    ours = [one for one in entries if one.get("userAgent") == "cloudify-quagga-plugin"]
-    counted.append(len({one["auditID"] for one in ours}))
+    at = {
+        one["auditID"]: datetime.fromisoformat(one["requestReceivedTimestamp"].replace("Z", "+00:00"))
+        for one in entries
+        if one.get("userAgent") == "cloudify-quagga-plugin"
+    }
+    if workflow:
+        noted.setdefault(workflow, []).append(float(len(at)))
+    for name, began, ended in _operations("".join(said)):
+        noted.setdefault(name, []).append(float(sum(began <= moment <= ended for moment in at.values())))
+
+
+def _operations(said: str) -> Iterator[tuple[str, datetime, datetime]]:
+    """The router's operations that a workflow tells of, with their beginning and end."""
+    began = {}
+    for moment, deed, name in _TASK.findall(said):
+        when = datetime.fromisoformat(moment).astimezone(timezone.utc)
+        if deed == "started":
+            began[name] = when
+        else:
+            yield name, began[name], when
+
+
+def _traces(kubectl: Kubectl) -> set[str]:
+    """Every line of the hosts' routing state, and every object of ours."""
+    lines = {f"{place}: {line}" for place, found in routing.state().items() for line in found}
+    kinds = "daemonsets,deployments,pods,configmaps,secrets,leases"
+    return lines | set(kubectl("get", kinds, "-A", "-l", OURS, "-o", "name").split())
+
+
+def _seconds(deed: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    deed()
+    return time.monotonic() - began
 
 
 def _until_answered(begin: Callable[[], Any]) -> float:
     began = time.monotonic()
     begin()
     return node.seconds_until(lambda: reaches(SERVERS[0]), began)
-
-
-def _gone(end: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds that it took, and the routes that the node has after it."""
-    began = time.monotonic()
-    end()
-    return time.monotonic() - began, float(len(routing.kernel_routes("node1")))
-
-
-def _each(kubectl: Kubectl, rounds: int) -> Iterator[int]:
-    """Before each round nothing is there, and after it nothing is left."""
-    for index in range(rounds):
-        yield index
-        kubectl("delete", "-f", "-", "--wait", stdin=_manifests())
-        node.seconds_until(lambda: not routing.kernel_routes("node1"), time.monotonic())
 
 
 def _applied(kubectl: Kubectl) -> None:
@@ -133,14 +178,16 @@ def _manifests() -> str:
 
 
 def _of_2017(kubectl: Kubectl) -> tuple[float, float]:
-    """Once, for it takes its whole grace period: seconds until it is gone, and the routes that it leaves."""
+    """Once, for it takes its whole grace period: seconds until it is gone, and what it leaves."""
     pod: dict[str, Any] = yaml.safe_load(POD.read_text())
     pod["spec"]["containers"][0]["image"] = OLD_IMAGE
+    before = _traces(kubectl)
     kubectl("label", "node", "node1", "role=router")
     try:
         kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
         node.seconds_until(lambda: routing.kernel_routes("node1") == PREFIXES, time.monotonic())
-        return _gone(lambda: kubectl("delete", "pod", "nginx", "--wait"))
+        went = _seconds(lambda: kubectl("delete", "pod", "nginx", "--wait"))
+        return went, float(len(_traces(kubectl) - before))
     finally:
         kubectl("label", "node", "node1", "role-")
         _sweep_by_hand()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lab import hosts
+from tests.lab.routing import STATICD
 
 SECOND = "172.16.0.2"
 FIRST = "172.16.0.1"
@@ -24,17 +24,15 @@ def routes(count: int, next_hop: str = FIRST) -> list[dict[str, str]]:
     return [{"prefix": prefix, "next_hop": next_hop} for prefix in prefixes(count)]
 
 
-def gateways() -> list[str]:
-    """The gateway of every route of the main table, as the kernel prints it."""
-    pid = hosts.pid_file("node1").read_text().strip()
-    lines = Path(f"/proc/{pid}/net/route").read_text().splitlines()[1:]
-    return [line.split()[2] for line in lines]
+def through(next_hop: str, host: str = "node1") -> int:
+    """How many of staticd's own routes go through it: neither twins that hold a place, nor anybody else's."""
+    shown = hosts.run(host, ["ip", "route", "show", "proto", STATICD], check=True).stdout
+    return sum(f" via {next_hop} " in line for line in shown.splitlines())
 
 
-def through(next_hop: str) -> int:
-    """How many routes of the main table go through it."""
-    octets = bytes(map(int, next_hop.split(".")))
-    return gateways().count(f"{int.from_bytes(octets, 'little'):08X}")
+def divided(by_first: int, by_second: int) -> bool:
+    """Whether just so many of them go through each of the two."""
+    return (through(FIRST), through(SECOND)) == (by_first, by_second)
 
 
 def seconds_until(holds: Callable[[], bool], since: float) -> float:

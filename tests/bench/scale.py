@@ -13,15 +13,15 @@ from tests.lab.conftest import Cfy
 COUNTS = (100, 1000, 10000)
 
 
-def figures(cfy: Cfy, kubeconfig: Path) -> list[Figure]:
-    """Once for each number: from the command to all of them in the kernel, and back to none."""
+def figures(cfy: Cfy, kubeconfig: Path, rounds: int) -> list[Figure]:
+    """For each number: from the command to all of them in the kernel, and back to none."""
     found = []
     cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
     for count in COUNTS:
-        came, went = _installed(cfy, count)
-        batch = _batch(count)
-        found.append(Figure(f"cfy install, {count} routes in the kernel", "s", [came], "ip -batch", [batch]))
-        found.append(Figure(f"cfy uninstall, {count} routes gone", "s", [went]))
+        came, went = zip(*(_installed(cfy, count) for _ in range(rounds)), strict=True)
+        batch = [_batch(count) for _ in range(rounds)]
+        found.append(Figure(f"cfy install, {count} routes in the kernel", "s", came, "ip -batch", batch))
+        found.append(Figure(f"cfy uninstall, {count} routes gone", "s", went))
     cfy.uninstall("cluster")
     return found
 

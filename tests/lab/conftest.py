@@ -21,7 +21,7 @@ from tests.lab import routing
 PROJECT = Path(__file__).resolve().parents[2]
 CFY = Path(sys.executable).with_name("cfy")
 OURS = "app.kubernetes.io/managed-by=cloudify"
-KINDS = "daemonsets,deployments,pods,configmaps,secrets"
+KINDS = "daemonsets,deployments,statefulsets,jobs,pods,configmaps,secrets,services,leases"
 
 # Ends at once when it is told to, as not every program does that is process 1.
 _SLEEP = "trap 'exit 0' TERM; sleep infinity & wait"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
 from cloudify.workflows.local import StorageConflictError
+from cloudify_rest_client.exceptions import CloudifyClientError
 
 from cloudify_quagga.errors import (
     Conflict,
@@ -182,6 +183,8 @@ class Rest:
         return [{"id": f"{deployment_id}_1"}, {"id": f"{deployment_id}_2"}]
 
     def get(self, name: str) -> Any:
+        if name.isdigit():
+            raise CloudifyClientError("not so", status_code=int(name))
         return SimpleNamespace(value=f"the value of {name}")
 
 
@@ -203,6 +206,23 @@ def test_a_manager_knows_its_instances_and_secrets(monkeypatch: pytest.MonkeyPat
     assert owner.removal() == "cfy uninstall router"
     assert owner.origin == "the manager 10.0.0.1, 10.0.0.2, tenant blue"
     assert context._secret(managed_context(), "token") == "the value of token"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "sentence"),
+    [
+        (404, Refused, "kubernetes_info.token_secret: 404 is no secret that the manager gives: 404: not so"),
+        (403, Refused, "kubernetes_info.token_secret: 403 is no secret that the manager gives: 403: not so"),
+        (502, Unavailable, "the manager cannot be asked for the secret '502': 502: not so"),
+    ],
+)
+def test_a_secret_that_is_not_to_be_had(
+    status: int, kind: type[Exception], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "get_rest_client", Rest)
+    with pytest.raises(kind) as refused:
+        context._secret(managed_context(), str(status))
+    assert str(refused.value) == sentence
 
 
 def test_a_local_profile_has_no_secrets(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None])
                 stop(cluster, identity, record, _reminder(cluster, held, say), step)
             removed += [Reference.of(workload) for workload in filter(_runs, its)]
             removed += delete(cluster, identity, [*secrets, *map(Reference.of, its)], step)
+    if owner.namespace and cluster.may(Right("get", lease.API_VERSION, lease.KIND, owner.namespace)):
+        lease.clear(cluster, owner.identity, owner.namespace)
     return removed
 
 

@@ -6,14 +6,14 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
-from cloudify_quagga.errors import Conflict, Waiting
+from cloudify_quagga.errors import Conflict, TemporaryError, Waiting
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.names import Identity
 
@@ -24,7 +24,13 @@ WAIT_SECONDS = 20.0
 _RENEW_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 _SOON = 5.0
+# An API server that is away just when a turn ends is waited for, or nobody would take the Lease away.
+_RELEASE_SECONDS = 10.0
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+# The turns of this very process: another Lease of its own was left by an operation that failed.
+_under_way: set[str] = set()
 
 
 @dataclass
@@ -66,10 +72,21 @@ def turn(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Turn]:
         if time.monotonic() > deadline:
             raise Waiting(_busy(cluster, Reference.of(mine)), _SOON)
         time.sleep(_POLL_SECONDS)
+    _under_way.add(token)
     try:
         yield Turn(cluster, mine, manager, time.monotonic())
     finally:
+        _under_way.discard(token)
         _release(cluster, mine)
+
+
+def clear(cluster: Cluster, identity: Identity, namespace: str) -> None:
+    """Take away what a holder has left that does not live any more; a turn that is under way stays."""
+    left = reference(identity, namespace)
+    found = cluster.get(left)
+    if found is not None and _is_over(found):
+        with suppress(Conflict):
+            cluster.delete(left, as_seen=found)
 
 
 def _taken(cluster: Cluster, mine: Manifest, manager: str) -> bool:
@@ -90,6 +107,19 @@ def _taken(cluster: Cluster, mine: Manifest, manager: str) -> bool:
 
 
 def _release(cluster: Cluster, mine: Manifest) -> None:
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while True:
+        try:
+            _give_back(cluster, mine)
+        except TemporaryError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _give_back(cluster: Cluster, mine: Manifest) -> None:
     reference = Reference.of(mine)
     found = cluster.get(reference)
     if found is None or found["spec"].get("holderIdentity") != mine["spec"]["holderIdentity"]:
@@ -121,9 +151,12 @@ def _machine() -> str:
 
 def _has_died(holder: str) -> bool:
     """Whether it was a process of this machine that is there no more: nobody has to wait for that one."""
-    machine, _, pid = holder.rpartition("/")[0].rpartition("/")
+    process, _, token = holder.rpartition("/")
+    machine, _, pid = process.rpartition("/")
     if machine != _machine() or not pid.isdigit():
         return False
+    if int(pid) == os.getpid():
+        return token not in _under_way
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -39,6 +39,32 @@ def test_as_it_was_inherited(proxied: Cfy) -> None:
     assert "deployment_proxy.refresh" not in heal(proxied, "mine")
 
 
+def test_inputs_and_capabilities_are_inherited_too(tmp_path: Path, cfy: Cfy) -> None:
+    path = other(tmp_path / "other", town="Dublin")
+    said = yaml.safe_load(path.read_text())
+    said["inputs"] = {"county": {"type": "string", "default": "Fingal"}}
+    said["capabilities"] = {"river": {"value": "Liffey"}}
+    path.write_text(yaml.safe_dump(said))
+    cfy.install_file(path, "other")
+    wanted = {"inherit_outputs": ["town"], "inherit_inputs": True, "inherit_capabilities": ["river"]}
+    proxy = {"type": "cloudify.nodes.DeploymentProxy", "properties": {"deployment_id": "other", **wanted}}
+    cfy.install_file(blueprint(tmp_path / "mine", proxy=proxy), "mine")
+    told = instance(cfy, "mine")["runtime_properties"]
+    assert (told["town"], told["river"]) == ("Dublin", "Liffey")
+    assert told["proxy_deployment_inputs"] == {"county": "Fingal"}
+    cfy("executions", "start", "rollback", "-b", "mine")
+    assert ailment(cfy, "mine") is None
+
+
+def test_an_install_in_vain_is_rolled_back(tmp_path: Path, cfy: Cfy) -> None:
+    properties = {"deployment_id": "nowhere", "inherit_outputs": ["town"], "timeout": 0}
+    proxy = {"type": "cloudify.nodes.DeploymentProxy", "properties": properties}
+    path = blueprint(tmp_path / "mine", proxy=proxy)
+    assert cfy.install_file(path, "mine", retries=0, check=False).returncode != 0
+    cfy("executions", "start", "rollback", "-b", "mine")
+    assert instance(cfy, "mine")["runtime_properties"] == {}
+
+
 def test_uninstalled_changed_and_installed_again(proxied: Cfy, tmp_path: Path) -> None:
     proxied("executions", "start", "uninstall", "-b", "other")
     assert ailment(proxied, "mine") == "deployment_id: deployment 'other' is uninstalled"

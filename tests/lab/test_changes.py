@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lab import hosts, traffic
+from tests.api import aftercare
 from tests.lab import faults, processes, routing
 from tests.lab.conftest import Cfy, until
 from tests.lab.faults import Request
@@ -103,6 +104,14 @@ def test_what_needs_a_restart_says_so(router: Router, kubectl: Callable[..., str
     assert "this needs new pods" in said
     assert pod_of(kubectl) != before
     assert routing.kernel_routes("node1") == PREFIXES
+
+
+def test_other_properties_are_drift_until_an_update(router: Router, labelled: Cfy) -> None:
+    aftercare.change(labelled, "router", "quagga", routes=routes(["10.0.0.0/24", "10.20.0.0/24"]))
+    assert router.drift().keys() == {"properties"}
+    router.operation("lifecycle.update")
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
+    assert router.drift() == {}
 
 
 def test_a_router_that_another_version_made_is_taken_over(

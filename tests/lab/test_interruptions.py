@@ -49,14 +49,14 @@ class Life:
 
 @pytest.fixture(params=["labeled_node", "router", "microservice"])
 def life(
-    request: pytest.FixtureRequest, cfy: Cfy, kubeconfig: Path, kubectl: Kubectl, tmp_path: Path
+    request: pytest.FixtureRequest, cfy: Cfy, kubeconfig: Path, least: Path, kubectl: Kubectl, tmp_path: Path
 ) -> Life:
     node = Request("patch", "nodes")
     if request.param == "labeled_node":
         return Life(
             "cluster",
             PROJECT / "blueprints" / "cluster" / "local.yaml",
-            {"kubeconfig": str(kubeconfig), "node": "node1"},
+            {"kubeconfig": str(least), "node": "node1"},
             (node,),
             (node,),
             lambda: check(
@@ -64,7 +64,7 @@ def life(
             ),
         )
     if request.param == "router":
-        cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+        cfy.install("cluster", kubeconfig=str(least), node="node1")
         return Life(
             "router",
             PROJECT / "blueprints" / "router" / "local.yaml",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab import routing
-from tests.lab.conftest import Cfy
+from tests.lab.conftest import PROJECT, Cfy
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -29,13 +31,17 @@ class Placed:
         said = json.dumps({**self._inputs, **inputs})
         return self._cfy("install", BLUEPRINT, "-b", "placed", "-i", said, check=False)
 
+    def update(self, **properties: str) -> subprocess.CompletedProcess[str]:
+        said = json.dumps({"properties": properties})
+        return self._cfy("executions", "start", "quagga_update", "-b", "placed", "-p", said, check=False)
+
     def uninstall(self) -> subprocess.CompletedProcess[str]:
         return self._cfy("uninstall", "-b", "placed", check=False)
 
 
 @pytest.fixture
-def placed(kubeconfig: Path, cfy: Cfy) -> Iterator[Placed]:
-    made = Placed(cfy, kubeconfig)
+def placed(least: Path, cfy: Cfy) -> Iterator[Placed]:
+    made = Placed(cfy, least)
     yield made
     made.uninstall()
 
@@ -47,6 +53,47 @@ def test_a_router_on_every_node_it_is_placed_on(placed: Placed, cfy: Cfy) -> Non
     said = placed.uninstall().stdout
     assert "node1: stopped: 0 routes left" in said
     assert "node2: stopped: 0 routes left" in said
+
+
+def test_another_image_goes_from_node_to_node(placed: Placed) -> None:
+    publish = [sys.executable, "-m", "lab", "image", "docker/quagga", "quagga:next"]
+    subprocess.run(publish, cwd=PROJECT, check=True)
+    assert placed.install().returncode == 0
+    with Fewest() as fewest:
+        said = placed.update(image="quagga:next")
+    assert said.returncode == 0, said.stdout
+    assert "this needs new pods" in said.stdout
+    assert fewest.nodes == 1
+    # One that does not come stops at the first node, and the other routes on.
+    with Fewest() as fewest:
+        said = placed.update(image="nosuch")
+    assert said.returncode != 0
+    assert "ImagePull" in said.stdout
+    assert fewest.nodes == 1
+    assert placed.update(image="quagga:next").returncode == 0
+    assert routing.kernel_routes("node1") == routing.kernel_routes("node2") == PREFIXES
+
+
+class Fewest:
+    """On how few of the two nodes there were routes at once, while a `with` block ran."""
+
+    def __init__(self) -> None:
+        self.nodes = 2
+        self._over = threading.Event()
+        self._looking = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Fewest:
+        self._looking.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._looking.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            now = sum(routing.kernel_routes(name) == PREFIXES for name in ("node1", "node2"))
+            self.nodes = min(self.nodes, now)
 
 
 def test_unequal_labels_are_refused(placed: Placed) -> None:

@@ -121,7 +121,7 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, labelled: Cfy, kubectl:
     os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
     until("the pod's status shows it", lambda: _ready(kubectl) == "False", 10)
-    until("it is mended", lambda: _mended(daemon, victim), 10 - (time.monotonic() - killed))
+    until("it is mended", lambda: _mended(daemon, victim), 5 - (time.monotonic() - killed))
     until("the pod is ready again", lambda: _ready(kubectl) == "True", 30)
     # A lab that is used again still has the events of earlier pods.
     about = f"reason=Unhealthy,involvedObject.name={router_pod(kubectl, 'metadata.name')}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import pytest
 
 from lab import hosts, ssh, state
-from tests.lab import routing
+from tests.lab import faults, processes, routing
 from tests.lab.conftest import Cfy, until
+from tests.lab.faults import Request
 from tests.lab.test_router import SERVERS, reaches
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -91,6 +94,20 @@ def test_a_node_that_registers_anew_still_has_its_labels(
     assert "role" not in labels_of(kubectl, "node1")
     register_anew(kubectl)
     assert "role" not in labels_of(kubectl, "node1")
+
+
+def test_a_session_that_drops_in_an_install_is_opened_again(
+    labelled: CfyAtTheMaster, keys: dict[str, Any]
+) -> None:
+    def drop() -> None:
+        _listener, *sessions = processes.find("control", "sshd")
+        for pid in sessions:
+            os.kill(pid, signal.SIGKILL)
+
+    with faults.strike(Request("patch", "daemonsets"), drop):
+        said = labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", retries=0, **keys).stdout
+    assert "[retry" not in said
+    assert all(reaches(server) for server in SERVERS)
 
 
 def test_what_the_kubelet_was_told_by_others_stays(

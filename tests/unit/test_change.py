@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -704,11 +705,37 @@ class TestOneAtATime:
         [
             pytest.param("elsewhere/1234/9/abc", "2001-01-01T00:00:00.000000Z", id="silent for long"),
             pytest.param(f"{lease._machine()}/99999999/abc", lease._now(), id="dead on this machine"),
+            pytest.param(f"{lease._machine()}/{os.getpid()}/abc", lease._now(), id="an operation of ours"),
         ],
     )
     def test_but_not_for_the_dead(self, holder: str, renewed: str, lived: Life) -> None:
         self.hold(lived.cluster, holder, renewed)
         assert lived.update(wanted(routes=[OTHER])).earlier is None
+
+
+def test_an_api_server_that_is_away_when_a_turn_ends_is_waited_for(
+    lived: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, delete, away = lease.reference(US.identity, "default"), lived.cluster.delete, iter(range(3))
+
+    def deleted(reference: Reference, **how: Any) -> bool:
+        if reference == at and next(away, None) is not None:
+            raise Unavailable("the API server at x cannot be reached")
+        return delete(reference, **how)
+
+    monkeypatch.setattr(lived.cluster, "delete", deleted)
+    lived.update(wanted(routes=[OTHER]))
+    assert lived.cluster.get(at) is None
+
+
+def test_what_a_dead_holder_has_left_is_taken_away_and_nothing_else(cluster: Any) -> None:
+    hold = TestOneAtATime().hold
+    living = hold(cluster, "elsewhere/1234/9/abc", lease._now())
+    lease.clear(cluster, US.identity, "default")
+    assert cluster.get(Reference.of(living)) == living
+    hold(cluster, f"{lease._machine()}/99999999/abc", lease._now())
+    lease.clear(cluster, US.identity, "default")
+    assert cluster.get(Reference.of(living)) is None
 
 
 def test_rights_are_asked_for_before_anything_is_changed(lived: Life) -> None:

@@ -1,0 +1,59 @@
+"""A router with 1,000 routes: changed, broken in every way, mended, shown, and taken back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab import hosts, traffic
+from tests.lab import processes, routing
+from tests.lab.conftest import Cfy, until
+from tests.lab.living import Router, pod_of, routes
+from tests.lab.test_router import NODE1
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+THOUSAND = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(999))]
+ELSEWHERE = "172.16.0.77"
+
+
+def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., str], tmp_path: Path) -> None:
+    labelled.install("router", cluster_deployment="cluster", routes=routes(THOUSAND))
+    router = Router(labelled, tmp_path)
+    assert len(routing.kernel_routes("node1")) == len(THOUSAND)
+    before = pod_of(kubectl)
+
+    changed = [*routes(THOUSAND[:-1]), *routes(THOUSAND[-1:], ELSEWHERE)]
+    with traffic.TableWatch("node1", THOUSAND) as table, traffic.Stream() as stream:
+        router.change(routes=changed)
+    assert (table.lowest, stream.delivery.lost) == (len(THOUSAND), 0)
+
+    for daemon in ("staticd", "zebra", "mgmtd"):
+        [victim] = processes.find("node1", daemon)
+        with traffic.Stream() as stream:
+            os.kill(victim, signal.SIGKILL)
+            until(f"{daemon} is back", lambda: processes.find("node1", daemon) not in ([], [victim]), 5)  # noqa: B023
+            until("all is well", router.is_well, 60)
+        assert stream.delivery.lost == 0
+        assert len(routing.kernel_routes("node1")) == len(THOUSAND)
+    assert pod_of(kubectl) == before
+
+    hosts.run("node1", ["ip", "route", "del", THOUSAND[7]], check=True)
+    hosts.run(
+        "node1", ["ip", "route", "add", "10.50.0.0/24", "via", "172.16.0.1", "proto", "196"], check=True
+    )
+    until("both are mended", lambda: routing.kernel_routes("node1") == set(THOUSAND), 30)
+
+    os.kill(processes.container_init("node1"), signal.SIGKILL)
+    until("it was started again", lambda: pod_of(kubectl)[1] == "1", 30)
+    until("all is well again", router.is_well, 60)
+    assert router.drift().keys() == {"properties"}
+    shown = labelled("executions", "start", "quagga_show", "-b", "router").stdout
+    assert NODE1 not in shown
+    assert re.search(r"node1\b.*\b1000\b", shown), shown
+    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout

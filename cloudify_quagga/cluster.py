@@ -46,6 +46,8 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
 # A server that is overloaded says when to come back; this is for those that do not say.
 RETRY_SECONDS = 5
+STARTING_SECONDS = 10.0
+_POLL_SECONDS = 0.25
 _FINE = range(200, 300)
 _BUSY = (429, 500, 502, 503, 504)
 _INTERNAL = 500
@@ -181,6 +183,7 @@ class Cluster:
         # TLS, client certificates and proxies as the configuration has them.
         self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._places: dict[tuple[str, str], _Place] = {}
+        self._tells_readiness = True
 
     def close(self) -> None:
         """Let go of the connections that are kept open."""
@@ -291,6 +294,9 @@ class Cluster:
         }
         deed = _Deed("create", "selfsubjectaccessreviews")
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        if self._json("POST", path, deed, body=review)["status"]["allowed"]:
+            return True
+        self._await_ready()
         return bool(self._json("POST", path, deed, body=review)["status"]["allowed"])
 
     def plural(self, api_version: str, kind: str) -> str:
@@ -479,7 +485,26 @@ class Cluster:
         except Broken:
             if method != "GET":
                 raise
-            return self._answered(method, path, deed, query, body)
+        except _Forbidden:
+            self._await_ready()
+        return self._answered(method, path, deed, query, body)
+
+    def _await_ready(self) -> None:
+        """Wait for the API server's word that it is ready: one that has just started says no to everybody.
+
+        One that does not let us see it is waited for once.
+        """
+        deadline = time.monotonic() + STARTING_SECONDS
+        while self._tells_readiness and not self._is_ready():
+            self._tells_readiness = time.monotonic() < deadline
+            time.sleep(_POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            self._answered("GET", "/readyz", _Deed("get", "readyz"), None, None)
+        except (PermanentError, Unavailable):
+            return False
+        return True
 
     def _answered(
         self,
@@ -543,6 +568,10 @@ class Cluster:
             "User-Agent": "cloudify-quagga-plugin",
         }
         return headers | self._authorization()
+
+
+class _Forbidden(NotPermitted):
+    """The API server knows us, and says no (403)."""
 
 
 class Broken(Unavailable):
@@ -623,7 +652,7 @@ def _named(response: _Response, deed: _Deed, address: str) -> Exception:
         return Unavailable(sentence, _retry_after(response))
     kind, sentence = {
         401: (NotPermitted, f"client_config: {server} knows no such credentials (401 for {deed}: {said})"),
-        403: (NotPermitted, f"{server} does not let us {deed} (403: {said})"),
+        403: (_Forbidden, f"{server} does not let us {deed} (403: {said})"),
         404: (Absent, f"{deed}: {said} (404)"),
         409: (Conflict, f"{deed}: {said} (409)"),
     }.get(code, (PermanentError, f"{server} refuses to {deed} ({code}: {said})"))
@@ -654,13 +683,13 @@ def _plain(said: object) -> str:
 def _described(access: Access, blueprint_file: Callable[[str], bytes]) -> Manifest:
     """A kubeconfig that is no file of this machine."""
     if access.content:
-        return kubeconfig.from_text(access.content.reveal(), access.said_at, "this text", access.context)
+        return kubeconfig.from_elsewhere(access.content.reveal(), access.said_at, "this text", access.context)
     name = str(access.blueprint_file)
     try:
         text = blueprint_file(name).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(access.said_at, name, f"cannot be read from the blueprint: {error}") from error
-    return kubeconfig.from_text(text, access.said_at, name, access.context)
+    return kubeconfig.from_elsewhere(text, access.said_at, name, access.context)
 
 
 def _load(load: Callable[..., None], configuration: Configuration, access: Access, **source: object) -> None:

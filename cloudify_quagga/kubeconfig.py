@@ -36,17 +36,19 @@ def from_file(path: Path, place: str, context: str | None) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(place, str(path), f"cannot be read: {error}") from error
     # What it runs and reads is the affair of whoever put it on this machine.
-    return _examined(text, place, str(path), context)[0]
+    return from_text(text, place, str(path), context)
 
 
 def from_text(text: str, place: str, shown: str, context: str | None) -> dict[str, Any]:
     """The kubeconfig in a text, which is never shown itself: it may hold keys.
 
-    It comes from elsewhere (a property, a blueprint, the master): it runs no program on this machine, and
-    reads no file of it.
-
     :param shown: what stands for the text in a refusal.
     """
+    return _examined(text, place, shown, context)[0]
+
+
+def from_elsewhere(text: str, place: str, shown: str, context: str | None) -> dict[str, Any]:
+    """The same of one that is no file of this machine: it runs no program here, and reads no file."""
     config, cluster, user = _examined(text, place, shown, context)
     for told, reaching in ((cluster, _CLUSTER_FILES), (user, _USER_REACHES)):
         for name in reaching:

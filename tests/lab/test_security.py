@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import hosts, state, traffic
+from lab import hosts, network, process, state, traffic
 from tests.lab import processes, routing
 from tests.lab.conftest import Cfy, until
 from tests.lab.living import Router, pod_of, routes, tear_away
@@ -141,7 +141,8 @@ def test_no_secret_is_written_anywhere(
     refused = ["router bgp 65001", " neighbor 172.16.0.1 password ${bgp} no such words"]
     assert "Task failed" in execute("quagga_update", check=False, properties={"raw": refused})
     say("deployments", "outputs", "-b", "secretive")
-    metrics = hosts.run("node1", [sys.executable, "-Ic", FETCH], check=True).stdout
+    fetch = [*process.enter(network.namespace("client")), sys.executable, "-Ic", FETCH]
+    metrics = subprocess.run(fetch, check=True, text=True, capture_output=True, timeout=10).stdout
     assert "quagga_router_routes" in metrics
     everything.add("metrics", metrics)
     look_into_the_pod()

@@ -721,7 +721,8 @@ def test_an_api_server_that_is_away_when_a_turn_ends_is_waited_for(
     def deleted(reference: Reference, **how: Any) -> bool:
         if reference == at and next(away, None) is not None:
             raise Unavailable("the API server at x cannot be reached")
-        return delete(reference, **how)
+        gone: bool = delete(reference, **how)
+        return gone
 
     monkeypatch.setattr(lived.cluster, "delete", deleted)
     lived.update(wanted(routes=[OTHER]))

@@ -174,7 +174,7 @@ def test_every_refusal_has_its_remedy(
     server.script = lambda peer: peer.answer(code, b'{"message": "because I say so"}')
     with pytest.raises(kind, match=r"exec in pods 'router-1'.*because I say so") as raised:
         cluster.exec(POD, ["x"])
-    assert type(raised.value) is kind
+    assert kind in (type(raised.value), *type(raised.value).__bases__)
 
 
 def test_a_connection_that_breaks(server: Server, cluster: Cluster) -> None:

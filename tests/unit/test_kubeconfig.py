@@ -29,7 +29,7 @@ def at(server: object) -> dict[str, object]:
 def refusal(config: object, context: str | None = None) -> str:
     text = config if isinstance(config, str) else yaml.safe_dump(config)
     with pytest.raises(Refused) as refused:
-        kubeconfig.from_text(text, "client_config.configuration.file_content", "this text", context)
+        kubeconfig.from_elsewhere(text, "client_config.configuration.file_content", "this text", context)
     assert "sesame" not in str(refused.value)
     return str(refused.value)
 

@@ -305,11 +305,16 @@ class TestAConnectionThatBreaks:
             cluster.get(NODE)
         assert len(answers.seen) == 3
 
-    def test_what_changes_something_is_left_to_the_orchestrator(
+    def test_what_is_applied_is_applied_once_more(self, cluster: Cluster, answers: type[Hangs]) -> None:
+        answers.body = b'{"metadata": {"name": "node1"}}'
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}
+        assert cluster.apply(node, "me") == {"metadata": {"name": "node1"}}
+
+    def test_what_may_not_be_said_twice_is_left_to_the_orchestrator(
         self, cluster: Cluster, answers: type[Hangs]
     ) -> None:
         with pytest.raises(Broken):
-            cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}, "me")
+            cluster.patch(NODE, [{"op": "remove", "path": "/metadata/labels/role"}])
 
     def test_a_watch_goes_on_after_the_last_change_seen(self, cluster: Cluster, answers: type[Hangs]) -> None:
         answers.hang_up = 0

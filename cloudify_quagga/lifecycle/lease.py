@@ -68,16 +68,18 @@ def turn(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Turn]:
     # A manager of its own for each turn: the API server itself lets only one of two own the holder's field.
     manager = f"cloudify-quagga-turn-{token}"
     deadline = time.monotonic() + WAIT_SECONDS
-    while not _taken(cluster, mine, manager):
-        if time.monotonic() > deadline:
-            raise Waiting(_busy(cluster, Reference.of(mine)), _SOON)
-        time.sleep(_POLL_SECONDS)
     _under_way.add(token)
     try:
-        yield Turn(cluster, mine, manager, time.monotonic())
+        while not _taken(cluster, mine, manager):
+            if time.monotonic() > deadline:
+                raise Waiting(_busy(cluster, Reference.of(mine)), _SOON)
+            time.sleep(_POLL_SECONDS)
+        try:
+            yield Turn(cluster, mine, manager, time.monotonic())
+        finally:
+            _release(cluster, mine)
     finally:
         _under_way.discard(token)
-        _release(cluster, mine)
 
 
 def clear(cluster: Cluster, identity: Identity, namespace: str) -> None:

@@ -32,10 +32,17 @@ def kubeconfig() -> Iterator[Path]:
         return
     lab = [sys.executable, "-m", "lab"]
     beside = {**os.environ, "QUAGGA_LAB": "api-tests"}
-    command = [*lab, "up", "--api-only"]
-    done = subprocess.run(command, cwd=PROJECT, env=beside, check=True, text=True, stdout=subprocess.PIPE)
-    yield Path(done.stdout.splitlines()[-1].removeprefix("KUBECONFIG="))
-    subprocess.run([*lab, "down"], cwd=PROJECT, env=beside, check=True)
+
+    def say(*words: str) -> list[str]:
+        done = subprocess.run(
+            [*lab, *words], cwd=PROJECT, env=beside, check=True, text=True, stdout=subprocess.PIPE
+        )
+        return done.stdout.splitlines()
+
+    stays = "yes" in next(line for line in say("status") if line.startswith("up "))
+    yield Path(say("up", "--api-only")[-1].removeprefix("KUBECONFIG="))
+    if not stays:
+        say("down")
 
 
 @pytest.fixture(scope="session")

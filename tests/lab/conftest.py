@@ -225,6 +225,15 @@ def labelled(cfy: Cfy, least: Path) -> Cfy:
     return cfy
 
 
+@pytest.fixture
+def second_next_hop() -> Iterator[None]:
+    """The server answers at another address too, through which the same is reached."""
+    address = "172.16.0.2/24"
+    hosts.run("server", ["ip", "address", "add", address, "dev", "eth1"], check=True)
+    yield
+    hosts.run("server", ["ip", "address", "del", address, "dev", "eth1"], check=True)
+
+
 def until(what: str, holds: Callable[[], Any], seconds: float) -> Any:
     """Poll until `holds()` is true and return what it gave; its last falsehood ends the test."""
     deadline = time.monotonic() + seconds

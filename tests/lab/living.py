@@ -16,6 +16,8 @@ from tests.lab import processes
 from tests.lab.conftest import Cfy
 
 NEXT_HOP = "172.16.0.1"
+SECOND = "172.16.0.2"
+MANY = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1999))]
 
 
 class Router:

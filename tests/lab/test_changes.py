@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,17 @@ from tests.api import aftercare
 from tests.lab import faults, processes, routing
 from tests.lab.conftest import Cfy, until
 from tests.lab.faults import Request
-from tests.lab.living import Router, pod_of, routes, routing_router
+from tests.lab.living import MANY, SECOND, Router, pod_of, routes, routing_router
 from tests.lab.test_router import PREFIXES, router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
 TEMPLATE = "quagga.cloudify.co/template-hash"
-SECOND = "172.16.0.2"
-MANY = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1999))]
 
 
 @pytest.fixture
 def router(labelled: Cfy, tmp_path: Path) -> Router:
     return routing_router(labelled, tmp_path)
-
-
-@pytest.fixture
-def second_next_hop() -> Iterator[None]:
-    """The server answers at another address too, through which the same is reached."""
-    address = f"{SECOND}/24"
-    hosts.run("server", ["ip", "address", "add", address, "dev", "eth1"], check=True)
-    yield
-    hosts.run("server", ["ip", "address", "del", address, "dev", "eth1"], check=True)
 
 
 @pytest.mark.usefixtures("second_next_hop")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import traffic
+from lab import hosts, traffic
 from tests.lab import processes, routing
 from tests.lab.conftest import until
+from tests.lab.living import MANY, NEXT_HOP, SECOND
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -55,16 +56,23 @@ def test_killed_and_then_deleted_it_leaves_nothing(kubectl: Kubectl) -> None:
     assert routing.state() == before
 
 
-@pytest.mark.usefixtures("node1_is_router")
-def test_a_changed_route_costs_a_restart_and_with_it_packets(kubectl: Kubectl) -> None:
-    kubectl("apply", "-f", str(MANIFEST))
-    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 60)
-    pod = yaml.safe_load(MANIFEST.read_text())
-    pod["spec"]["containers"][0]["env"][1]["value"] += ",10.20.0.0/24 172.16.0.1"
-    with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
+@pytest.mark.usefixtures("node1_is_router", "second_next_hop")
+def test_other_next_hops_cost_a_restart_and_with_it_packets(kubectl: Kubectl) -> None:
+    def pod(next_hop: str) -> str:
+        told = yaml.safe_load(MANIFEST.read_text())
+        told["spec"]["containers"][0]["env"][1]["value"] = ",".join(f"{one} {next_hop}" for one in MANY)
+        return yaml.safe_dump(told)
+
+    def all_through(next_hop: str) -> bool:
+        shown = hosts.run("node1", ["ip", "route", "show", "proto", routing.STATICD]).stdout
+        return shown.count(f" via {next_hop} ") == len(MANY)
+
+    kubectl("apply", "-f", "-", stdin=pod(NEXT_HOP))
+    until("it routes", lambda: all_through(NEXT_HOP), 60)
+    with traffic.TableWatch("node1", MANY) as table, traffic.Stream() as stream:
         kubectl("delete", "-f", str(MANIFEST), "--wait")
-        kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
-        until("the new route is there", lambda: len(routing.kernel_routes("node1")) == 3, 60)
+        kubectl("apply", "-f", "-", stdin=pod(SECOND))
+        until("it routes otherwise", lambda: all_through(SECOND), 60)
     assert table.lowest == 0
     assert stream.delivery.sent >= 1000
     assert stream.delivery.lost > 0

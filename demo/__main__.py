@@ -17,7 +17,10 @@ Try next:
   .venv/bin/python -m lab run node1 -- ip route
   .venv/bin/python -m lab kubectl -- get daemonsets,pods -o wide
   .venv/bin/python -m lab kubectl -- exec daemonset/NAME -- vtysh -c 'show ip route'
-  CFY_WORKDIR=.demo/lab .venv/bin/cfy deployments outputs -b router
+  export CFY_WORKDIR=.demo/lab PATH=$PWD/.venv/bin:$PATH
+  cfy deployments outputs -b router
+  cfy executions start quagga_show -b router
+  cfy executions start quagga_update -b router -p '{"properties": {"check_seconds": 10}}'
   make demo-down                    takes all of it back
   make test                         every test, on the real thing"""
 

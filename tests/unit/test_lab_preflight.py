@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import LabError, preflight
+from lab import LabError, preflight, state
 
 HEADER = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 DEFAULT = "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -76,3 +76,22 @@ def test_no_control_groups(tmp_path: Path) -> None:
     for line in ("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"):
         mounts.write_text(line)
         preflight._control_groups(mounts)
+
+
+def test_no_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unshare = tmp_path / "unshare"
+    unshare.write_text("#!/bin/sh\necho 'unshare: Operation not permitted' >&2\nexit 1\n")
+    unshare.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    sentence = refusal(preflight._namespaces)
+    assert sentence.startswith("this machine gives no namespaces (unshare: Operation not permitted)")
+    assert "--api-only" in sentence
+
+
+def test_a_lab_beside_the_machines_own_has_no_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUAGGA_LAB", "beside")
+    assert "which has no nodes" in refusal(preflight._root)
+    assert state.current().directory.name.startswith("cloudify-quagga-lab-beside")
+    assert not state.may_have_hosts()
+    monkeypatch.setenv("QUAGGA_LAB", "../etc")
+    assert refusal(state.current).startswith("QUAGGA_LAB='../etc': a lab's name is of small letters")

@@ -50,7 +50,7 @@ def test_inputs_and_capabilities_are_inherited_too(tmp_path: Path, cfy: Cfy) -> 
     proxy = {"type": "cloudify.nodes.DeploymentProxy", "properties": {"deployment_id": "other", **wanted}}
     cfy.install_file(blueprint(tmp_path / "mine", proxy=proxy), "mine")
     told = instance(cfy, "mine")["runtime_properties"]
-    assert (told["town"], told["river"]) == ("Dublin", "Liffey")
+    assert (told["town"], told["capabilities"]) == ("Dublin", {"river": "Liffey"})
     assert told["proxy_deployment_inputs"] == {"county": "Fingal"}
     cfy("executions", "start", "rollback", "-b", "mine")
     assert ailment(cfy, "mine") is None

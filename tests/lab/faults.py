@@ -46,6 +46,8 @@ def strike(request: Request, fault: Callable[[], None]) -> Iterator[None]:
     armed, struck, over = threading.Event(), threading.Event(), threading.Event()
 
     def watch() -> None:
+        # Whoever is late strikes a command that is further on: while Cloudify writes its files in place.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
         with control.audit_log().open() as log:
             log.seek(0, os.SEEK_END)
             armed.set()
@@ -73,7 +75,7 @@ def _lines(log: TextIO, over: threading.Event) -> Iterator[str]:
             yield line
             line = ""
         else:
-            time.sleep(0.005)
+            time.sleep(0.001)
 
 
 def crash_the_api_server() -> None:

@@ -503,8 +503,11 @@ class Cluster:
     def _is_ready(self) -> bool:
         try:
             self._answered("GET", "/readyz", _Deed("get", "readyz"), None, None)
-        except (PermanentError, Unavailable):
+        except (_Forbidden, Unavailable):
             return False
+        except PermanentError:
+            # It has no such page, or none for us: there is nothing to wait for.
+            return True
         return True
 
     def _answered(

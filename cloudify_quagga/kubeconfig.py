@@ -52,7 +52,8 @@ def from_elsewhere(text: str, place: str, shown: str, context: str | None) -> di
     config, cluster, user = _examined(text, place, shown, context)
     for told, reaching in ((cluster, _CLUSTER_FILES), (user, _USER_REACHES)):
         for name in reaching:
-            if told.get(name):
+            # Where there is a file and its content, the content counts.
+            if told.get(name) and not told.get(f"{name}-data"):
                 right = f"has {name}, which only a kubeconfig on the machine's own disk may; {_INSTEAD[name]}"
                 raise Refused(place, shown, right)
     return config

@@ -129,7 +129,8 @@ def _dismantle() -> None:
     _together(*(partial(node.down, name) for name in _nodes()))
     for name in reversed(lab.daemons()):
         process.stop(name, grace=1.0)
-    ssh.down()
+    if state.may_have_hosts():
+        ssh.down()
     # Whatever else lives in the lab's hosts: what `run` started, daemons started but not yet written down.
     process.end({pid for host in hosts for pid in process.inside(network.namespace(host))}, grace=1.0)
     if hosts:

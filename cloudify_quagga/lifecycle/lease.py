@@ -18,8 +18,8 @@ from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.names import Identity
 
 API_VERSION, KIND = "coordination.k8s.io/v1", "Lease"
-# Whoever is silent for so long is taken for dead; a pod that ends in order may take half of it.
-DURATION_SECONDS = 120
+# Whoever is silent for so long is taken for dead; waiting for an end may be silent for two thirds of it.
+DURATION_SECONDS = 180
 WAIT_SECONDS = 20.0
 _RENEW_SECONDS = 15.0
 _POLL_SECONDS = 0.5
@@ -74,11 +74,9 @@ def turn(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Turn]:
             if time.monotonic() > deadline:
                 raise Waiting(_busy(cluster, Reference.of(mine)), _SOON)
             time.sleep(_POLL_SECONDS)
-        try:
-            yield Turn(cluster, mine, manager, time.monotonic())
-        finally:
-            _release(cluster, mine)
+        yield Turn(cluster, mine, manager, time.monotonic())
     finally:
+        _release(cluster, mine)
         _under_way.discard(token)
 
 

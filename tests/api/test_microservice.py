@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from kubernetes import client
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.lifecycle import holding
+from lab import kubebuild
 from tests.api.blueprints import blueprint, microservice
 from tests.lab.conftest import PROJECT, Cfy
 
@@ -409,8 +409,7 @@ def test_rolling_back_a_start_that_failed_removes_what_it_had_made(
 @pytest.fixture
 def proxy(kubeconfig: Path) -> Iterator[str]:
     """A plain-http way to the API server, as the masters of 2017 had one."""
-    program = [sys.executable, "-m", "lab", "kubectl", "--", f"--kubeconfig={kubeconfig}"]
-    command = [*program, "proxy", "--port=0"]
+    command = [kubebuild.program("kubectl"), f"--kubeconfig={kubeconfig}", "proxy", "--port=0"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield f"http://{process.stdout.readline().split()[-1]}"

@@ -150,10 +150,12 @@ def _known_to_zebra(kubectl: Kubectl) -> int:
     pods = ("pods", "-l", "app.kubernetes.io/name=quagga", "-o", "name")
     [pod] = kubectl("get", *pods).split()
     try:
-        said = kubectl("exec", pod, "--", "vtysh", "-d", "zebra", "-c", "show ip route summary json")
-    except RuntimeError:
+        said = json.loads(
+            kubectl("exec", pod, "--", "vtysh", "-d", "zebra", "-c", "show ip route summary json")
+        )
+    except (RuntimeError, ValueError):
         return 0
-    return sum(one["fib"] for one in json.loads(said)["routes"] if one["type"] == "static")
+    return sum(one["fib"] for one in said.get("routes", []) if one["type"] == "static")
 
 
 def _container_killed() -> Seen:

@@ -133,7 +133,8 @@ def _operations(said: str) -> Iterator[tuple[str, datetime, datetime]]:
     """The router's operations that a workflow tells of, with their beginning and end."""
     began = {}
     for moment, deed, name in _TASK.findall(said):
-        when = datetime.fromisoformat(moment).astimezone(timezone.utc)
+        # Cloudify writes UTC, and does not say so.
+        when = datetime.fromisoformat(moment).replace(tzinfo=timezone.utc)
         if deed == "started":
             began[name] = when
         else:

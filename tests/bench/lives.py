@@ -82,7 +82,7 @@ def figures(cfy: WeighedCfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) ->
             uninstalls.append(_seconds(lambda: said.append(cfy.uninstall("router").stdout)))
         lefts.append(float(len(_traces(kubectl) - before)))
         by_kubectl.append(_until_answered(lambda: _applied(kubectl)))
-        kubectl("delete", "-f", "-", "--wait", stdin=_manifests())
+        kubectl("delete", "-f", "-", "--wait", "--cascade=foreground", stdin=_manifests())
         node.seconds_until(lambda: not routing.kernel_routes("node1"), time.monotonic())
     cfy.uninstall("cluster")
     went_2017, left_2017 = _of_2017(kubectl)

@@ -73,6 +73,8 @@ def test_other_next_hops_cost_a_restart_and_with_it_packets(kubectl: Kubectl) ->
         kubectl("delete", "-f", str(MANIFEST), "--wait")
         kubectl("apply", "-f", "-", stdin=pod(SECOND))
         until("it routes otherwise", lambda: all_through(SECOND), 60)
+    until("the kubelet knows its container", lambda: _known(kubectl), 30)
+    kubectl("delete", "-f", str(MANIFEST), "--wait")
     assert table.lowest == 0
     assert stream.delivery.sent >= 1000
     assert stream.delivery.lost > 0
@@ -90,6 +92,11 @@ def test_a_command_in_interfaces_is_refused_and_not_run(kubectl: Kubectl) -> Non
     assert "eth0;reboot" in message
     assert message in kubectl("logs", "nginx")
     assert routing.kernel_routes("node1") == set()
+
+
+def _known(kubectl: Kubectl) -> bool:
+    ready = "jsonpath={.status.containerStatuses[0].ready}"
+    return kubectl("get", "pod", "nginx", "-o", ready) == "true"
 
 
 def _restarted(kubectl: Kubectl) -> bool:

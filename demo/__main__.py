@@ -13,14 +13,16 @@ from demo import blueprints, place, show
 SERVERS = ("10.0.0.1", "10.10.0.1")
 TRY_NEXT = """\
 Try next:
-  .venv/bin/python -m lab run client -- ping 10.10.0.1
+  .venv/bin/python -m lab run client -- ping -c 3 10.10.0.1
   .venv/bin/python -m lab run node1 -- ip route
   .venv/bin/python -m lab kubectl -- get daemonsets,pods -o wide
   .venv/bin/python -m lab kubectl -- exec daemonset/NAME -- vtysh -c 'show ip route'
   export CFY_WORKDIR=.demo/lab PATH=$PWD/.venv/bin:$PATH
   cfy deployments outputs -b router
   cfy executions start quagga_show -b router
-  cfy executions start quagga_update -b router -p '{"properties": {"check_seconds": 10}}'
+  cfy executions start quagga_update -b router -p \\
+    '{"properties": {"routes": [{"prefix": "192.0.2.0/24", "blackhole": true}]}}'
+  cfy executions start quagga_update -b router
   make demo-down                    takes all of it back
   make test                         every test, on the real thing"""
 
@@ -32,6 +34,7 @@ def up() -> None:
     _settle_what_was_before(here)
     if here.has_hosts:
         show.heading("Before: the client's packets go to node1, which does not route")
+        show.must(_on("node1", "ip", "route"), "The node's routes cannot be shown")
         _reach(expected=deployments.installed(blueprints.ROUTER))
     show.heading("Two TOSCA blueprints: one labels the node, one puts a router on it")
     deployments.remember(here.identity(), here.kubeconfig)
@@ -69,7 +72,9 @@ def down(*, keep_lab: bool) -> None:
         return
     if blueprints.LAB.cluster.get("uid") != place.lab_identity():
         blueprints.LAB.forget()
-    blueprints.LAB.uninstall()
+    if blueprints.LAB.uninstall():
+        show.say("Uninstalled; what node1 has now:")
+        show.must(_on("node1", "ip", "route"), "The node's routes cannot be shown")
     if before := blueprints.OWN.cluster:
         show.say(f"The demo also stands on a cluster of your own; {_taken_back_by(before)}.")
     if not keep_lab:

@@ -13,12 +13,12 @@ import pytest
 from lab import hosts, traffic
 from tests.lab import processes, routing
 from tests.lab.conftest import Cfy, until
-from tests.lab.living import Router, pod_of, routes
+from tests.lab.living import MANY, Router, pod_of, routes
 from tests.lab.test_router import NODE1
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
-THOUSAND = ["10.0.0.0/24", *(f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(999))]
+THOUSAND = MANY[:1000]
 ELSEWHERE = "172.16.0.77"
 
 

@@ -76,8 +76,9 @@ def turn(cluster: Cluster, owner: Owner, namespace: str) -> Iterator[Turn]:
             time.sleep(_POLL_SECONDS)
         yield Turn(cluster, mine, manager, time.monotonic())
     finally:
-        _release(cluster, mine)
+        # First, for giving it back may fail, and whoever tries again in this process would wait for nobody.
         _under_way.discard(token)
+        _release(cluster, mine)
 
 
 def clear(cluster: Cluster, identity: Identity, namespace: str) -> None:

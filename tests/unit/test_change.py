@@ -729,6 +729,21 @@ def test_an_api_server_that_is_away_when_a_turn_ends_is_waited_for(
     assert lived.cluster.get(at) is None
 
 
+def test_a_turn_that_could_not_be_given_back_keeps_nobody_waiting(
+    lived: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(reference: Reference, **how: Any) -> bool:
+        raise Unavailable("the API server at x cannot be reached")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lease, "_RELEASE_SECONDS", 0.0)
+        patched.setattr(lived.cluster, "delete", away)
+        with pytest.raises(Unavailable):
+            lived.update(wanted(routes=[OTHER]))
+    assert lived.cluster.get(lease.reference(US.identity, "default")) is not None
+    assert lived.update(wanted(routes=[OTHER])).earlier is None
+
+
 def test_what_a_dead_holder_has_left_is_taken_away_and_nothing_else(cluster: Any) -> None:
     hold = TestOneAtATime().hold
     living = hold(cluster, "elsewhere/1234/9/abc", lease._now())

@@ -7,8 +7,17 @@ from pathlib import Path
 
 
 def find(host: str, name: str) -> list[int]:
-    """Process ids in the host's network namespace whose command name is exactly `name`, oldest first."""
+    """Process ids in the host's network namespace whose command name is exactly `name`, in no order of age.
+
+    The kernel hands out small ids again once it has used them up, so the smallest is not the oldest.
+    """
     return [pid for pid in _in_namespace(host) if _read(pid, "comm").strip() == name]
+
+
+def forked(host: str, name: str) -> list[int]:
+    """Those of `find` that another of them has started: a server's sessions, without the server."""
+    found = find(host, name)
+    return [pid for pid in found if _parent(pid) in found]
 
 
 def container_init(host: str) -> int:
@@ -36,6 +45,13 @@ def _netns(pid: int) -> int | None:
         return os.stat(f"/proc/{pid}/ns/net").st_ino
     except OSError:  # it ended meanwhile
         return None
+
+
+def _parent(pid: int) -> int | None:
+    for line in _read(pid, "status").splitlines():
+        if line.startswith("PPid:"):
+            return int(line.split()[1])
+    return None  # it ended meanwhile
 
 
 def _is_init(pid: int) -> bool:

@@ -100,7 +100,8 @@ def test_a_session_that_drops_in_an_install_is_opened_again(
     labelled: CfyAtTheMaster, keys: dict[str, Any]
 ) -> None:
     def drop() -> None:
-        _listener, *sessions = processes.find("control", "sshd")
+        sessions = processes.forked("control", "sshd")
+        assert sessions
         for pid in sessions:
             os.kill(pid, signal.SIGKILL)
 

@@ -62,7 +62,7 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
     """
     configuration = Configuration()
     if access.file:
-        path = Path(access.file).expanduser()
+        path = kubeconfig.path_of(access.file, access.said_at)
         kubeconfig.from_file(path, access.said_at, access.context)
         _load(load_kube_config, configuration, access, config_file=str(path))
     elif access.blueprint_file or access.content:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from cloudify_quagga.errors import Refused
+from cloudify_quagga.model.sentence import legible
 
 # What of a kubeconfig reaches out to the machine that it is used on, and what does the same without.
 _CLUSTER_FILES = ("certificate-authority",)
@@ -24,6 +25,14 @@ _INSTEAD = {
 }
 
 
+def path_of(said: str, place: str) -> Path:
+    """The file that is meant, `~` for somebody's home included."""
+    try:
+        return Path(said).expanduser()
+    except (RuntimeError, ValueError):
+        raise Refused(place, said, "begins with the home of nobody whom this machine knows") from None
+
+
 def from_file(path: Path, place: str, context: str | None) -> dict[str, Any]:
     """The kubeconfig in a file.
 
@@ -33,7 +42,8 @@ def from_file(path: Path, place: str, context: str | None) -> dict[str, Any]:
         text = path.read_text()
     except FileNotFoundError:
         raise Refused(place, str(path), "does not exist; the path of a kubeconfig is needed") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
+        # ValueError: text in another encoding, or a name that no file can have.
         raise Refused(place, str(path), f"cannot be read: {error}") from error
     # What it runs and reads is the affair of whoever put it on this machine.
     return from_text(text, place, str(path), context)
@@ -67,6 +77,9 @@ def _examined(
         config = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise Refused(place, shown, f"does not parse as YAML{_line(error)}; a kubeconfig is needed") from None
+    except (ValueError, RecursionError):
+        # A date that is none, for one; its words could show a part of the text.
+        raise Refused(place, shown, "does not parse as YAML; a kubeconfig is needed") from None
     if not isinstance(config, dict) or not isinstance(config.get("contexts"), list):
         raise Refused(place, shown, "is no kubeconfig: it has no list of contexts")
     chosen = _context(config, place, shown, context)
@@ -79,7 +92,7 @@ def _examined(
 
 def _context(config: Mapping[str, Any], place: str, shown: str, wanted: str | None) -> dict[str, Any]:
     named = _named(config["contexts"], "context")
-    known = ", ".join(named) or "none"
+    known = legible(", ".join(named)) or "none"
     if wanted is not None and wanted not in named:
         raise Refused("client_config.context", wanted, f"is no context of {shown}, which has {known}")
     name = wanted or config.get("current-context")

@@ -88,9 +88,13 @@ class _Ours:
     def parse(cls, comment: str, where: str) -> _Ours:
         try:
             said = json.loads(comment.removeprefix(MARK))
-            return cls(dict(said["labels"]), said["line"], bool(said["made_file"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise Conflict(f"{where}: the comment that says what was there before us was changed") from error
+            ours = cls(dict(said["labels"]), said["line"], bool(said["made_file"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _changed(where) from error
+        texts = [*ours.labels, *ours.labels.values(), *([] if ours.line is None else [ours.line])]
+        if not all(isinstance(one, str) for one in texts):
+            raise _changed(where)
+        return ours
 
     def lines(self) -> list[str]:
         said = {"labels": self.labels, "line": self.line, "made_file": self.made_file}
@@ -123,6 +127,10 @@ class _Ours:
 
     def _word(self) -> str:
         return "--node-labels=" + ",".join(f"{key}={value}" for key, value in sorted(self.labels.items()))
+
+
+def _changed(where: str) -> Conflict:
+    return Conflict(f"{where}: the comment that says what was there before us was changed")
 
 
 def _assignment(lines: list[str]) -> int | None:

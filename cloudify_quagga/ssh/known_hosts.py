@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
 import hashlib
 import hmac
@@ -19,6 +18,7 @@ USER_FILE = "~/.ssh/known_hosts"
 SYSTEM_FILE = "/etc/ssh/ssh_known_hosts"
 _REVOKED = "@revoked"
 _FIELDS = 3
+_TYPE = re.compile(r"[A-Za-z0-9@.-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -127,26 +127,24 @@ def _read(settings: Ssh) -> list[Entry]:
         return [entry for line in settings.known_host_lines for entry in _entries(line, place)]
     if settings.known_hosts:
         missing_is_right = settings.host_key_policy == ACCEPT_NEW
-        return _file(Path(settings.known_hosts).expanduser(), settings, missing_is_right)
-    both = (Path(USER_FILE).expanduser(), Path(SYSTEM_FILE))
+        return _file(settings.known_hosts, settings, missing_is_right)
+    both = (USER_FILE, SYSTEM_FILE)
     return [entry for path in both for entry in _file(path, settings, missing_is_right=True)]
 
 
-def _file(path: Path, settings: Ssh, missing_is_right: bool) -> list[Entry]:
+def _file(said: str, settings: Ssh, missing_is_right: bool) -> list[Entry]:
     try:
+        path = Path(said).expanduser()
         return _entries(path.read_text(errors="replace"), path)
     except FileNotFoundError:
         if missing_is_right:
             return []
-        raise Refused(
-            settings.place("known_hosts"),
-            str(path),
-            "does not exist; ssh-keyscan HOST prints what belongs there",
-        ) from None
-    except OSError as error:
-        raise Refused(
-            settings.place("known_hosts"), str(path), f"cannot be read: {error.strerror}"
-        ) from error
+        right = "does not exist; ssh-keyscan HOST prints what belongs there"
+        raise Refused(settings.place("known_hosts"), said, right) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        # RuntimeError: a home of nobody; ValueError: a name that no file can have.
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Refused(settings.place("known_hosts"), said, f"cannot be read: {why}") from error
 
 
 def _entries(text: str, where: Path | str) -> list[Entry]:
@@ -165,11 +163,12 @@ def _entries(text: str, where: Path | str) -> list[Entry]:
 
 
 def _key(fields: list[str]) -> HostKey | None:
-    if len(fields) < _FIELDS:
+    if len(fields) < _FIELDS or not _TYPE.fullmatch(fields[1]):
         return None
     try:
         return HostKey(fields[1], base64.b64decode(fields[2], validate=True))
-    except binascii.Error:
+    except ValueError:
+        # binascii.Error is one; so is what a character outside ASCII raises.
         return None
 
 
@@ -183,6 +182,6 @@ def _matches(pattern: str, name: str) -> bool:
 def _matches_hash(pattern: str, name: str) -> bool:
     try:
         salt, digest = (base64.b64decode(part, validate=True) for part in pattern.split("|")[2:])
-    except (binascii.Error, ValueError):
+    except ValueError:
         return False
     return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import re
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cloudify_quagga import manifest_file, overrides, render
-from cloudify_quagga.errors import Refused
-from cloudify_quagga.model import Access, LabeledNode, Labels, Router
+from cloudify_quagga.cluster import connect
+from cloudify_quagga.errors import Conflict, Refused
+from cloudify_quagga.model import Access, LabeledNode, Labels, Router, Secret, Secrets
 from cloudify_quagga.model.master import Master
 from cloudify_quagga.model.microservice import Microservice
 from cloudify_quagga.model.ssh import Ssh
-from router import configuration, grammar
+from cloudify_quagga.proxy import Inheritance
+from cloudify_quagga.ssh import keys
+from cloudify_quagga.ssh.environment_file import Content
+from cloudify_quagga.ssh.known_hosts import HostKey, KnownHosts
+from router import admission, configuration, grammar, metrics
 from router.ending import Refused as ImageRefused
 from tests.hostile.values import one_of
 from tests.unit.refusals import checked
 from tests.unit.test_model_anything import LINES
 
-EACH = 9_100
+EACH = 5_600
 LONGEST = 2.0
 """Seconds for one value; a quick machine takes a thousandth of it."""
 
@@ -67,6 +77,7 @@ FILE = (
     "apiVersion: v1\nkind: Pod\nmetadata: {name: x, labels: &a {b: c}}\nspec: {<<: *a, n: 0x1f, t: 12:30}\n"
 )
 CONF = render.frr_conf(Router.parse(ROUTER))
+CHANGE = {"routes": ROUTES, "raw": ["router ospf"], "forwarding": {"ipv6": True}, "check_seconds": 10}
 VARIABLES = {"INTERFACES": "eth0,eth1", "ROUTES": "10.0.0.0/24 172.16.0.1,10.10.0.0/24 172.16.0.1 eth1 20"}
 
 
@@ -90,9 +101,61 @@ def environment(value: Any) -> None:
     assert all(any(line.fullmatch(one) for line in LINES) for one in text.splitlines()), text
 
 
+def settings(value: Any) -> None:
+    told = {key: one for key, one in value.items() if isinstance(one, str)} if isinstance(value, dict) else {}
+    assert 1 <= admission.check_seconds(told) <= 3600
+    offered = metrics.endpoint(told)
+    assert offered is None or 1 <= offered.port <= 65535
+
+
 def route(value: Any) -> None:
     parsed = grammar.parse_route("ROUTES[0]", str(value))
     assert re.fullmatch(r"(ip|ipv6) route [0-9a-f.:/]+ [\w.:@ -]+", parsed.line), parsed.line
+
+
+KUBECONFIG = Path(__file__).with_name("kubeconfig.yaml")
+KEY = (
+    Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
+HOST_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIE5DKqpMbAYmVJ4kvmJ5vNlnGZ5wKmCFTQfHqPyY2Jcu"
+LABELS_OF_THE_KUBELET = {"role": "router"}
+KUBELET_FILES = [
+    'OTHER=1\nKUBELET_EXTRA_ARGS="--v=1 --node-labels=a=b"\n',
+    str(Content.parse("KUBELET_EXTRA_ARGS=--v=1\n", "f").with_labels({"zone": "a"}, "f").text()),
+]
+
+
+def kubeconfig(value: Any) -> None:
+    connect(
+        Access(content=Secret(str(value)), said_at="client_config.configuration.file_content"), _nothing, str
+    )
+
+
+def _nothing(_: str) -> bytes:
+    raise AssertionError("a kubeconfig that is a text is no file of the blueprint")
+
+
+def private_key(value: Any) -> None:
+    told = value if isinstance(value, dict) else {"key_content": str(value)}
+    keys.private_key(Ssh.parse({"username": "ubuntu", **told}, host="10.0.0.1"))
+
+
+def kubeconfig_file(value: Any) -> None:
+    connect(Access(file=str(value), said_at="client_config.configuration.manager_file_path"), _nothing, str)
+
+
+def known_hosts(value: Any) -> None:
+    known = KnownHosts(Ssh.parse({**SSH, "known_hosts": str(value)}, host="10.0.0.1"))
+    known.check(HostKey("ssh-ed25519", base64.b64decode(HOST_KEY)))
+
+
+def kubelet_file(value: Any) -> None:
+    """What was there before us comes back to the last byte, whatever it was."""
+    before = Content.parse(str(value), "f")
+    text = before.with_labels(LABELS_OF_THE_KUBELET, "f").text()
+    assert Content.parse(text, "f").without_labels(LABELS_OF_THE_KUBELET).text() == before.text()
 
 
 PARSERS: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
@@ -115,6 +178,19 @@ PARSERS: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
     ),
     "microservice": (lambda value: Microservice.parse(value if isinstance(value, dict) else {}), [SERVICE]),
     "overrides": (lambda value: overrides.parse_all("overrides", [str(value)]), OVERRIDES),
+    "kubeconfig": (kubeconfig, [KUBECONFIG.read_text()]),
+    "kubeconfig's path": (kubeconfig_file, [str(KUBECONFIG), str(KUBECONFIG), "~/.kube/config", "/dev/null"]),
+    "private key": (private_key, [{"key_content": KEY}, {"key_content": KEY}, {"key_file": "/k"}]),
+    "known_hosts": (
+        known_hosts,
+        [f"10.0.0.1,[m]:2222 ssh-ed25519 {HOST_KEY} me", f"* ssh-ed25519 {HOST_KEY}"],
+    ),
+    "kubelet's file": (kubelet_file, KUBELET_FILES),
+    "deployment proxy": (
+        lambda value: Inheritance.parse(value if isinstance(value, dict) else {}),
+        [{"deployment_id": "c", "inherit_outputs": ["a", "b"], "inherit_inputs": True, "timeout": 900}],
+    ),
+    "change": (lambda value: Router.parse(ROUTER).changed(value, Secrets()), [CHANGE]),
     "manifest file": (lambda value: manifest_file.documents("f", str(value)), [FILE]),
 }
 OF_THE_IMAGE: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
@@ -124,12 +200,22 @@ OF_THE_IMAGE: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
         ["10.0.0.0/24 172.16.0.1 eth1 20", "2001:db8::/48 fe80::1 eth0", "10.0.0.0/8 blackhole"],
     ),
     "configuration": (lambda value: configuration.parse(str(value)), [CONF]),
+    "settings": (
+        settings,
+        [{"QUAGGA_CHECK_SECONDS": "30", "QUAGGA_METRICS_PORT": "9342", "QUAGGA_METRICS_ADDRESS": "fd00::1"}],
+    ),
 }
 EVERYTHING = {**PARSERS, **OF_THE_IMAGE}
 
 
 def test_it_is_a_hundred_thousand() -> None:
     assert EACH * len(PARSERS) >= 100_000
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the certificates that the kubernetes client writes down."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -145,7 +231,7 @@ def test_a_value_is_refused_in_a_sentence_or_accepted(name: str) -> None:
         except Refused as error:
             checked(error)
             refused += 1
-        except ImageRefused as error:
+        except (ImageRefused, Conflict) as error:
             text = str(error)
             assert "\n" not in text
             assert len(text) < 1000

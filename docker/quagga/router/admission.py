@@ -11,6 +11,7 @@ from typing import Final
 from router import addressees, configuration, forwarding, kernel, ports, vtysh
 from router.configuration import Configuration
 from router.ending import Refused, refusal
+from router.numeral import numeral
 from router.ports import Listener
 from router.status import FOLDER
 from router.suite import Daemon, Suite
@@ -22,9 +23,10 @@ _LONGEST: Final = 3600
 def check_seconds(environment: Mapping[str, str]) -> int:
     """Seconds between two comparisons with the kernel."""
     text = environment.get(_CHECK_SECONDS, "30")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LONGEST):
+    seconds = numeral(text, _LONGEST)
+    if seconds is None:
         raise refusal(_CHECK_SECONDS, text, f"is no number of seconds; 1 to {_LONGEST} are")
-    return int(text)
+    return seconds
 
 
 def accepted_configuration(environment: Mapping[str, str], suite: Suite) -> Configuration:

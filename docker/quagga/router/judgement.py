@@ -11,6 +11,7 @@ from typing import Final
 from router import admission
 from router.ending import Refused, refusal
 from router.mounted import hash_of
+from router.numeral import numeral
 from router.suite import Suite
 
 _LARGEST: Final = 16 * 1024 * 1024
@@ -33,9 +34,10 @@ def node_of(reported: object) -> str:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LARGEST):
+    size = numeral(text, _LARGEST)
+    if size is None:
         raise refusal("check", text, f"is no number of bytes; 1 to {_LARGEST} are")
-    return int(text)
+    return size
 
 
 def _read(size: int) -> bytes:

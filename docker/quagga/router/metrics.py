@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from router.ending import Refused, refusal
+from router.numeral import numeral
 
 PORT: Final = "QUAGGA_METRICS_PORT"
 ADDRESS: Final = "QUAGGA_METRICS_ADDRESS"
@@ -49,16 +50,17 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint | None:
         return None
     if len(given) == 1:
         raise Refused(f"only {given[0]} is given; {PORT} and {ADDRESS} together switch metrics on")
-    port, address = environment[PORT], environment[ADDRESS]
-    if not (port.isascii() and port.isdigit() and 1 <= int(port[:9]) <= _LARGEST_PORT):
-        raise refusal(PORT, port, f"is no port; 1 to {_LARGEST_PORT} are")
+    address = environment[ADDRESS]
+    port = numeral(environment[PORT], _LARGEST_PORT)
+    if port is None:
+        raise refusal(PORT, environment[PORT], f"is no port; 1 to {_LARGEST_PORT} are")
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError as error:
         raise refusal(ADDRESS, address, "is no address; the node's own is, as in '192.0.2.11'") from error
     if parsed.is_unspecified or parsed.is_multicast:
         raise refusal(ADDRESS, address, "is not one address of the node; its InternalIP is")
-    return Endpoint(address, int(port))
+    return Endpoint(address, port)
 
 
 def serve(where: Endpoint, content: Callable[[], Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 LIFECYCLE = "cloudify.interfaces.lifecycle"
 
@@ -59,9 +59,20 @@ def operate(cfy: Cfy, deployment: str, operation: str, *, check: bool = True) ->
     return cfy(*started, "--task-retries", "0", check=check).stdout
 
 
+def properties(cfy: Cfy, deployment: str, node: str) -> dict[str, Any]:
+    """A node's properties."""
+    told: dict[str, Any] = json.loads(_stored(cfy, deployment).read_text())["nodes"][node]["properties"]
+    return told
+
+
 def change(cfy: Cfy, deployment: str, node: str, /, **properties: Any) -> None:
     """Change a node's properties, which only a manager's deployment update does otherwise."""
-    (path,) = Path(cfy.workdir).glob(f"**/deployments/{deployment}/deployment.json")
+    path = _stored(cfy, deployment)
     stored = json.loads(path.read_text())
     stored["nodes"][node]["properties"] |= properties
     path.write_text(json.dumps(stored))
+
+
+def _stored(cfy: Cfy, deployment: str) -> Path:
+    (path,) = Path(cfy.workdir).glob(f"**/deployments/{deployment}/deployment.json")
+    return path

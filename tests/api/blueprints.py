@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab.conftest import PROJECT
+from tests.lab.cfy import PROJECT
 
 HEADER = {
     "tosca_definitions_version": "cloudify_dsl_1_4",

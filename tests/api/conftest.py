@@ -19,7 +19,7 @@ from kubernetes.client.exceptions import ApiException
 
 from cloudify_quagga.cluster import Cluster, connect
 from cloudify_quagga.model import Access
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy, WarmCfy
 
 NOT_FOUND = 404
 
@@ -67,7 +67,7 @@ def cfy(tmp_path: Path) -> Iterator[Cfy]:
 
     A test names it last, so that what it installed is gone before what that stood on.
     """
-    made = Cfy(tmp_path / "cfy")
+    made = WarmCfy(tmp_path / "cfy")
     yield made
     made.uninstall_the_rest()
 

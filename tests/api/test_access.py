@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.api.conftest import FakeNode, with_token
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 READ_NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]}
 WRITE_NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}

@@ -13,7 +13,7 @@ from kubernetes import client
 from cloudify_quagga.cluster import Cluster, Reference
 from cloudify_quagga.errors import Conflict
 from tests.api.conftest import FakeNode, carried
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy, WarmCfy
 
 
 def owned_by(manager: str, cluster: Cluster, node: FakeNode, **labels: str) -> None:
@@ -112,7 +112,7 @@ def test_a_deployment_of_the_same_name_elsewhere_is_left_alone(
     core: client.CoreV1Api, kubeconfig: Path, node: FakeNode, other_node: FakeNode, tmp_path: Path, cfy: Cfy
 ) -> None:
     cfy.install("cluster", kubeconfig=str(kubeconfig), node=node.name)
-    elsewhere = Cfy(tmp_path / "elsewhere")
+    elsewhere = WarmCfy(tmp_path / "elsewhere")
     elsewhere.install("cluster", kubeconfig=str(kubeconfig), node=other_node.name)
     elsewhere.uninstall("cluster")
     assert carried(core, node) == {**node.labels, "role": "router"}
@@ -126,7 +126,7 @@ def test_two_deployments_share_a_label_and_each_has_one_of_its_own(
 ) -> None:
     one, other = (
         (cfy, {"role": "router", "rack": "7"}),
-        (Cfy(tmp_path / "other"), {"role": "router", "zone": "a"}),
+        (WarmCfy(tmp_path / "other"), {"role": "router", "zone": "a"}),
     )
     for deployment, labels in (one, other):
         deployment.install("cluster", kubeconfig=str(kubeconfig), node=node.name, labels=labels)

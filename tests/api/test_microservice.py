@@ -16,7 +16,7 @@ from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.lifecycle import holding
 from lab import kubebuild
 from tests.api.blueprints import blueprint, microservice
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 
 Install = Callable[..., subprocess.CompletedProcess[str]]
 Get = Callable[..., Manifest | None]

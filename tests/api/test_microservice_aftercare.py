@@ -14,7 +14,7 @@ from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from tests.api.aftercare import ailment, change, drift, heal, instance, operate, pull
 from tests.api.blueprints import blueprint, microservice
 from tests.api.test_microservice import config_map, deployment
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 Get = Callable[[str, str, str], Manifest | None]
 

@@ -13,7 +13,7 @@ from cloudify_quagga.cluster import Cluster
 from tests.api.aftercare import ailment, change, drift, heal, instance, operate, pull
 from tests.api.conftest import FakeNode, carried
 from tests.api.test_labels import owned_by, written_by
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 LABELS = {"role": "router", "rack": "7"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kubernetes import client
 
 from tests.api.conftest import FakeNode, carried
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 
 def test_the_input_of_start_labels_the_node(

@@ -10,7 +10,7 @@ import yaml
 
 from tests.api.aftercare import ailment, change, drift, heal, instance, operate
 from tests.api.blueprints import blueprint
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 
 def other(directory: Path, **outputs: Any) -> Path:

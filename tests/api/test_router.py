@@ -20,7 +20,7 @@ from cloudify_quagga.lifecycle.record import Journal
 from cloudify_quagga.model import Router
 from cloudify_quagga.names import Identity
 from tests.api.conftest import FakeNode
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 
 @pytest.fixture

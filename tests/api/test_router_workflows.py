@@ -12,7 +12,7 @@ import pytest
 from cloudify_quagga.cluster import Cluster
 from tests.api.blueprints import blueprint
 from tests.api.conftest import FakeNode
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 PASSWORD = "tomato-7c1f"
 CREATE = "cloudify.interfaces.lifecycle.create"

@@ -23,7 +23,8 @@ from tests.api.blueprints import blueprint, microservice
 from tests.api.conftest import FakeNode, carried
 from tests.api.scaling import SCALE
 from tests.api.test_microservice import config_map
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
+from tests.lab.warm import Command
 
 Scale = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -161,14 +162,14 @@ def test_rolling_back_an_install_that_failed(
     cfy.uninstall("b")
 
 
-def kill_when(process: subprocess.Popen[bytes], holds: Callable[[], Any]) -> None:
+def kill_when(process: subprocess.Popen[str] | Command, holds: Callable[[], Any]) -> None:
     """Kill it without a word, as an out-of-memory killer does, as soon as something holds."""
     deadline = time.monotonic() + 60
     while not holds():
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     assert process.wait(10) == -signal.SIGKILL
 
 

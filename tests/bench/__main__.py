@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import kubebuild, state
 from tests.bench import changes, lives, report, scale
-from tests.lab.conftest import PROJECT
+from tests.lab.cfy import PROJECT
 
 ROUNDS = 5
 

@@ -19,7 +19,7 @@ from lab import traffic
 from tests.bench import node
 from tests.bench.figures import Figure
 from tests.lab import processes
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 
 COUNT = 1000
 MANY = 2000

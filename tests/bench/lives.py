@@ -23,7 +23,8 @@ from tests.bench import node
 from tests.bench.changes import POD
 from tests.bench.figures import Figure
 from tests.lab import routing
-from tests.lab.conftest import OURS, Cfy
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import OURS
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
 
 Kubectl = Callable[..., str]

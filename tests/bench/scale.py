@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import hosts
 from tests.bench import node
 from tests.bench.figures import Figure
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 
 COUNTS = (100, 1000, 10000)
 

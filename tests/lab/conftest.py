@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import yaml
 
 from lab import hosts, image, kubebuild, state
 from tests.lab import routing
+from tests.lab.cfy import PROJECT, Cfy, WarmCfy
+from tests.lab.living import Router
 
-PROJECT = Path(__file__).resolve().parents[2]
-CFY = Path(sys.executable).with_name("cfy")
 OURS = "app.kubernetes.io/managed-by=cloudify"
 KINDS = "daemonsets,deployments,statefulsets,jobs,pods,configmaps,secrets,services,leases"
 
@@ -79,103 +80,10 @@ def kubectl(kubeconfig: Path) -> Callable[..., str]:
     return call
 
 
-class Cfy:
-    """The real `cfy`, with a local profile of its own."""
-
-    def __init__(self, workdir: Path) -> None:
-        self.workdir = workdir
-        self._env = {**os.environ, "CFY_WORKDIR": str(workdir)}
-        self._installed: list[str] = []
-        self("profiles", "use", "local")
-
-    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `cfy ARGUMENTS`; standard error is in the output, as a user sees it."""
-        with self.started(*arguments) as command:
-            try:
-                said = command.communicate(timeout=300)[0]
-            except subprocess.TimeoutExpired:
-                command.kill()
-                raise
-        done = subprocess.CompletedProcess(command.args, command.returncode, said)
-        if check and done.returncode != 0:
-            raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
-        return done
-
-    def started(self, *arguments: str) -> subprocess.Popen[str]:
-        """`cfy ARGUMENTS` while it runs."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=PROJECT,
-            env=self._env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def begin(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and do not wait for its end."""
-        if name not in self._installed:
-            self._installed.append(name)
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=PROJECT,
-            env=self._env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def command(self, *arguments: str) -> list[str]:
-        """What to run for `cfy ARGUMENTS`."""
-        return [str(CFY), *arguments]
-
-    def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
-        """Install `blueprints/NAME/local.yaml` as the deployment NAME."""
-        return self.install_file(PROJECT / "blueprints" / name / "local.yaml", name, check=check, **inputs)
-
-    def install_file(
-        self, blueprint: Path, name: str, *, check: bool = True, retries: int | None = None, **inputs: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Install any blueprint as the deployment NAME."""
-        self.expect(name)
-        options = [] if retries is None else ["--task-retries", str(retries)]
-        # In a file, since a command line has not the room for many routes.
-        given = self.workdir.with_name(f"{name}-inputs.yaml")
-        given.write_text(json.dumps(inputs))
-        return self("install", str(blueprint), "-b", name, "-i", str(given), *options, check=check)
-
-    def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
-        """Uninstall the deployment NAME."""
-        done = self("uninstall", "-b", name)
-        self.forget(name)
-        return done
-
-    def expect(self, name: str) -> None:
-        """Note that a deployment is about to be installed, to be uninstalled at the end."""
-        if name not in self._installed:
-            self._installed.append(name)
-
-    def forget(self, name: str) -> None:
-        """Note that it has been uninstalled."""
-        self._installed.remove(name)
-
-    def uninstall_the_rest(self) -> None:
-        """Take back what a test left installed, the latest first."""
-        failures = []
-        for name in reversed(list(self._installed)):
-            try:
-                self.uninstall(name)
-            except AssertionError as failure:
-                failures.append(failure)
-                # What one test leaves is not to fail all that come after it.
-                self("uninstall", "-b", name, check=False)
-        if failures:
-            raise failures[0]
-
-
 @pytest.fixture
 def cfy(tmp_path: Path) -> Iterator[Cfy]:
     """A `cfy` that has installed nothing yet, and leaves nothing installed."""
-    made = Cfy(tmp_path / "cfy")
+    made = WarmCfy(tmp_path / "cfy")
     yield made
     made.uninstall_the_rest()
 
@@ -192,6 +100,13 @@ def pod_networks(kubectl: Callable[..., str]) -> None:
 @pytest.fixture
 def untouched(kubectl: Callable[..., str]) -> Iterator[None]:
     """Fails the test unless hosts, labels and objects are at its end what they were at its start."""
+    with nothing_left(kubectl):
+        yield
+
+
+@contextmanager
+def nothing_left(kubectl: Callable[..., str]) -> Iterator[None]:
+    """A block at whose end hosts, labels and objects have to be what they were at its start."""
     before = routing.state(), _cluster_state(kubectl)
     assert before[1]["objects"] == [], "the lab holds objects of ours before the test begins"
     yield
@@ -201,6 +116,37 @@ def untouched(kubectl: Callable[..., str]) -> Iterator[None]:
         time.sleep(0.2)
     assert routing.state() == before[0]
     assert _cluster_state(kubectl) == before[1]
+
+
+@pytest.fixture(scope="module")
+def standing(
+    least: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Router]:
+    """A router with the blueprint's own routes on node1, for all tests of a module."""
+    directory = tmp_path_factory.mktemp("standing")
+    cfy = WarmCfy(directory / "cfy")
+    made = Router(cfy, directory)
+    with nothing_left(kubectl):
+        try:
+            cfy.install("cluster", kubeconfig=str(least), node="node1")
+            made.install()
+            yield made
+        finally:
+            cfy.uninstall_the_rest()
+
+
+@pytest.fixture
+def router(standing: Router) -> Iterator[Router]:
+    """It, with the routing that it has by its node's properties, before the test and after."""
+    before = routing.unnumbered(routing.state())
+    yield standing
+    try:
+        standing.reset()
+        assert routing.unnumbered(routing.state()) == before
+    except AssertionError:
+        # What one test leaves is not to fail all that come after it.
+        standing.install_anew()
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.api import aftercare
 from tests.lab import processes
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
+from tests.lab.warm import Command
 
 NEXT_HOP = "172.16.0.1"
 SECOND = "172.16.0.2"
@@ -28,6 +29,15 @@ class Router:
         self._directory = directory
         self._count = count()
 
+    def install(self) -> None:
+        """With what the blueprint says, where the deployment `cluster` is."""
+        self._cfy.install("router", cluster_deployment="cluster")
+
+    def install_anew(self) -> None:
+        """Whatever has become of it."""
+        self._cfy.uninstall("router")
+        self.install()
+
     def reset(self) -> str:
         """What `cfy executions start quagga_update` said without any parameter."""
         return self._cfy("executions", "start", "quagga_update", "-b", "router").stdout
@@ -36,7 +46,7 @@ class Router:
         """What `cfy executions start quagga_update` said with these properties."""
         return self._cfy(*self._change(properties), check=check).stdout
 
-    def changing(self, **properties: Any) -> subprocess.Popen[str]:
+    def changing(self, **properties: Any) -> subprocess.Popen[str] | Command:
         """The same while it runs."""
         return self._cfy.started(*self._change(properties))
 
@@ -60,6 +70,25 @@ class Router:
         }
         arguments = ("executions", "start", "execute_operation", "-b", "router", "-p", json.dumps(parameters))
         return self._cfy(*arguments, check=check).stdout
+
+    def show(self) -> str:
+        """What `quagga_show` prints."""
+        return self._cfy("executions", "start", "quagga_show", "-b", "router").stdout
+
+    def pulled(self) -> dict[str, Any]:
+        """Its live state."""
+        self.operation("lifecycle.pull")
+        told: dict[str, Any] = self.remembered()["live"]
+        return told
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Its node's properties."""
+        return aftercare.properties(self._cfy, "router", "quagga")
+
+    def give(self, **properties: Any) -> None:
+        """Change its node's properties, and nothing of what lives."""
+        aftercare.change(self._cfy, "router", "quagga", **properties)
 
     def drift(self) -> dict[str, Any]:
         """What Cloudify's own workflow finds."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.hosts import run
 
 HOSTS = ("control", "node1", "node2", "client", "server")
 
-# /proc/sys/net shows the reader's own network namespace, so the shell reads the host's.
 # The number by which staticd marks its routes in the kernel; iproute2 has no name for it.
 STATICD = "196"
 
+# /proc/sys/net shows the reader's own network namespace, so the shell reads the host's.
+_NUMBER = re.compile(r"\b(id|nhid) \d+")
+_NEXT = "=== next"
 _QUESTIONS = {
     "ip route": "ip route show table all",
     "ip -6 route": "ip -6 route show table all",
@@ -22,9 +26,12 @@ _QUESTIONS = {
 
 def state() -> dict[str, list[str]]:
     """The routing state of every lab host: ``{"node1: ip route": [sorted lines]}``."""
-    return {
-        f"{host}: {name}": _answer(host, question) for host in HOSTS for name, question in _QUESTIONS.items()
-    }
+    return {f"{host}: {name}": lines for host in HOSTS for name, lines in _answers(host).items()}
+
+
+def unnumbered(told: dict[str, list[str]]) -> dict[str, list[str]]:
+    """It without the numbers of nexthop objects, which are others in each life of a router."""
+    return {name: [_NUMBER.sub(r"\1 -", line) for line in lines] for name, lines in told.items()}
 
 
 def kernel_routes(host: str, protocol: str = STATICD, *, ipv6: bool = False) -> set[str]:
@@ -35,8 +42,11 @@ def kernel_routes(host: str, protocol: str = STATICD, *, ipv6: bool = False) -> 
     return {next(word for word in line.split() if word not in kinds) for line in lines if line[:1].strip()}
 
 
-def _answer(host: str, question: str) -> list[str]:
-    done = run(host, ["sh", "-c", question])
+def _answers(host: str) -> dict[str, list[str]]:
+    """By one shell for all questions: the lab's tests ask some thousand times."""
+    script = "set -e\n" + f"echo {_NEXT}\n".join(f"{question}\n" for question in _QUESTIONS.values())
+    done = run(host, ["sh", "-c", script])
     if done.returncode != 0:
-        raise AssertionError(f"{host}: {question}: {done.stderr}")
-    return sorted(done.stdout.splitlines())
+        raise AssertionError(f"{host}: {done.stderr}")
+    told = done.stdout.split(f"{_NEXT}\n")
+    return {name: sorted(text.splitlines()) for name, text in zip(_QUESTIONS, told, strict=True)}

@@ -7,27 +7,18 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import hosts, traffic
-from tests.api import aftercare
 from tests.lab import faults, processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.conftest import until
 from tests.lab.faults import Request
-from tests.lab.living import MANY, SECOND, Router, pod_of, routes, routing_router
+from tests.lab.living import MANY, SECOND, Router, pod_of, routes
 from tests.lab.test_router import PREFIXES, router_pod
 
-pytestmark = pytest.mark.usefixtures("untouched")
-
 TEMPLATE = "quagga.cloudify.co/template-hash"
-
-
-@pytest.fixture
-def router(labelled: Cfy, tmp_path: Path) -> Router:
-    return routing_router(labelled, tmp_path)
 
 
 @pytest.mark.usefixtures("second_next_hop")
@@ -95,12 +86,16 @@ def test_what_needs_a_restart_says_so(router: Router, kubectl: Callable[..., str
     assert routing.kernel_routes("node1") == PREFIXES
 
 
-def test_other_properties_are_drift_until_an_update(router: Router, labelled: Cfy) -> None:
-    aftercare.change(labelled, "router", "quagga", routes=routes(["10.0.0.0/24", "10.20.0.0/24"]))
-    assert router.drift().keys() == {"properties"}
-    router.operation("lifecycle.update")
-    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
-    assert router.drift() == {}
+def test_other_properties_are_drift_until_an_update(router: Router) -> None:
+    before = router.given["routes"]
+    router.give(routes=routes(["10.0.0.0/24", "10.20.0.0/24"]))
+    try:
+        assert router.drift().keys() == {"properties"}
+        router.operation("lifecycle.update")
+        assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
+        assert router.drift() == {}
+    finally:
+        router.give(routes=before)
 
 
 def test_a_router_that_another_version_made_is_taken_over(
@@ -156,9 +151,11 @@ def test_of_two_changes_at_once_one_comes_after_the_other(router: Router) -> Non
 
 
 def test_a_killed_container_costs_next_to_nothing(router: Router, kubectl: Callable[..., str]) -> None:
+    [uid, restarts] = pod_of(kubectl)
     with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
         os.kill(processes.container_init("node1"), signal.SIGKILL)
-        until("it was started again", lambda: pod_of(kubectl)[1] == "1", 30)
+        again = [uid, str(int(restarts) + 1)]
+        until("it was started again", lambda: pod_of(kubectl) == again, 30)
         until("it is ready", router.is_well, 30)
     assert table.lowest == len(PREFIXES)
     # One of 1,000 was seen to be lost while the routes of before gave way to those of the next life.

@@ -9,24 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from lab import hosts, network, process
 from tests.lab import faults, processes, routing
-from tests.lab.conftest import Cfy, until
-from tests.lab.living import Router, pod_of, routing_router
+from tests.lab.conftest import until
+from tests.lab.living import Router, pod_of, routes
 from tests.lab.test_router import PREFIXES, router_pod
 
-pytestmark = pytest.mark.usefixtures("untouched")
-
 FETCH = "import urllib.request as u; print(u.urlopen('http://10.200.0.11:9342/metrics').read().decode())"
-
-
-@pytest.fixture
-def router(labelled: Cfy, tmp_path: Path) -> Router:
-    return routing_router(labelled, tmp_path)
 
 
 def on_node1(words: str) -> None:
@@ -50,6 +42,11 @@ def test_routes_added_and_deleted_by_hand_are_seen_and_healed(
         [found] = router.drift().values()
         assert found["routes.unexpected"]["count"] == found["routes.missing"]["count"] == 1
         assert "10.0.0.0/24" in router.operation("validation.check_status", check=False)
+        shown = router.show()
+        assert row(shown)[3:7] == ["2", "1", "1", "1"]
+        assert "node1 is not ready: " in shown
+        assert "node1, missing: 10.0.0.0/24" in shown
+        assert re.search("node1, unexpected: .*10.50.0.0/24", shown)
     router.operation("lifecycle.heal")
     assert routing.kernel_routes("node1") == PREFIXES
     assert router.drift() == {}
@@ -57,9 +54,6 @@ def test_routes_added_and_deleted_by_hand_are_seen_and_healed(
 
 
 def test_routes_added_and_deleted_by_hand_do_not_last(router: Router, kubectl: Callable[..., str]) -> None:
-    on_node1("ip route del 10.0.0.0/24")
-    on_node1("ip route add 10.50.0.0/24 via 172.16.0.1 proto 196 metric 20")
-    until("all is as before", lambda: routing.kernel_routes("node1") == PREFIXES, 10)
     pod = router_pod(kubectl, "metadata.name")
 
     def repairs() -> int:
@@ -67,7 +61,11 @@ def test_routes_added_and_deleted_by_hand_do_not_last(router: Router, kubectl: C
         count: int = status["repairs"]["routes"]
         return count
 
-    until("both are counted", lambda: repairs() == 2, 10)
+    before = repairs()
+    on_node1("ip route del 10.0.0.0/24")
+    on_node1("ip route add 10.50.0.0/24 via 172.16.0.1 proto 196 metric 20")
+    until("all is as before", lambda: routing.kernel_routes("node1") == PREFIXES, 10)
+    until("both are counted", lambda: repairs() == before + 2, 10)
 
 
 def test_a_configuration_edited_by_hand_is_seen_and_healed(
@@ -117,22 +115,35 @@ def test_an_object_deleted_by_hand_is_made_again(
     assert routing.kernel_routes("node1") == PREFIXES
 
 
-def test_a_daemon_that_was_killed_is_brought_back(router: Router) -> None:
+def test_a_daemon_that_was_killed_is_brought_back_and_shown(router: Router) -> None:
+    (told,) = router.pulled()["routers"]
+    before = told["daemons"]["staticd"]["restarts"]
     [victim] = processes.find("node1", "staticd")
     os.kill(victim, signal.SIGKILL)
     until("another one runs", lambda: processes.find("node1", "staticd") not in ([], [victim]), 5)
     router.operation("lifecycle.heal")
     router.operation("validation.check_status")
+    shown = router.show()
+    ready, daemons, *counts = row(shown)[1:7]
+    assert (ready, counts) == ("yes", ["2", "2", "0", "0"])
+    assert re.search(rf"\bzebra \d+[smhd]\b.*\bstaticd \d+s \({before + 1} restarts\)", daemons), daemons
+    assert "node1, last error: staticd" in shown
 
 
-def test_a_table_shows_it_and_its_runtime_property_has_the_same(router: Router, cfy: Cfy) -> None:
-    shown = cfy("executions", "start", "quagga_show", "-b", "router").stdout
-    assert re.search(r"node1\b", shown)
-    assert re.search(r"zebra\b", shown)
+def test_a_table_shows_it_and_its_runtime_property_has_the_same(router: Router) -> None:
+    router.change(routes=routes(["10.0.0.0/24", "10.20.0.0/24"]))
+    change = row(router.show())[7]
     (told,) = router.remembered()["live"]["routers"]
     assert told["node"] == "node1"
     assert told["routes"]["wanted"] == told["routes"]["installed"] == 2
     assert told["daemons"]["staticd"]["pid"] > 0
+    assert re.fullmatch(rf"[0-9: -]+ \+1 -1 in [0-9.]+ s \({told['applied_hash'][:8]}\)", change), change
+
+
+def row(shown: str) -> list[str]:
+    """The columns of node1's row."""
+    [found] = [line for line in shown.splitlines() if re.search(r"(^|\s)node1  ", line)]
+    return re.split(r"\s{2,}", found.strip())
 
 
 def test_metrics_are_read_from_the_nodes_address(router: Router) -> None:

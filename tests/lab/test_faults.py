@@ -11,7 +11,8 @@ import pytest
 
 from lab import traffic
 from tests.lab import faults, processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 from tests.lab.living import Router, routes, routing_router
 from tests.lab.test_router import PREFIXES
 from tests.lab.test_ssh import register_anew

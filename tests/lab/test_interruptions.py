@@ -13,7 +13,7 @@ import yaml
 
 from tests.api.blueprints import blueprint, microservice
 from tests.lab import faults, routing
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.faults import Request
 from tests.lab.test_microservice import Kubectl, controller
 from tests.lab.test_router import PREFIXES

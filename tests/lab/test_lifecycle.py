@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab import cgroups, network, process, state
-from tests.lab.conftest import PROJECT
+from tests.lab.cfy import PROJECT
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.api.blueprints import blueprint, microservice
 from tests.lab import routing
-from tests.lab.conftest import Cfy
+from tests.lab.cfy import Cfy
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
 
 pytestmark = pytest.mark.usefixtures("pod_networks", "untouched")

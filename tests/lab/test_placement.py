@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import routing
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 
 pytestmark = pytest.mark.usefixtures("untouched")
 

@@ -11,7 +11,7 @@ import yaml
 
 from lab import hosts, ssh
 from tests.lab import routing
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.test_router import NODE1, PREFIXES, SERVERS, reaches
 from tests.post_2017 import AS_A_PROPERTY, AS_AN_INPUT, ROUTER
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.hosts import run
 from tests.lab import processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -32,19 +34,27 @@ def router_pod(kubectl: Callable[..., str], jsonpath: str) -> str:
     )
 
 
-def test_two_blueprints_make_packets_flow_and_take_it_back_twice(cfy: Cfy, kubeconfig: object) -> None:
+@pytest.fixture
+def plain_cfy(tmp_path: Path) -> Iterator[Cfy]:
+    """As its user starts it."""
+    made = Cfy(tmp_path / "cfy")
+    yield made
+    made.uninstall_the_rest()
+
+
+def test_two_blueprints_make_packets_flow_and_take_it_back_twice(plain_cfy: Cfy, kubeconfig: object) -> None:
     before = routing.state()
     for _ in range(2):
         assert not any(reaches(server) for server in SERVERS)
-        cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
-        cfy.install("router", cluster_deployment="cluster")
+        plain_cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+        plain_cfy.install("router", cluster_deployment="cluster")
         assert all(reaches(server) for server in SERVERS)
         hops = run("client", ["traceroute", "-n", "-q", "1", "-m", "3", SERVERS[0]]).stdout.splitlines()
         assert hops[1].split()[:2] == ["1", NODE1]
         assert routing.kernel_routes("node1") == PREFIXES
-        cfy.uninstall("router")
+        plain_cfy.uninstall("router")
         assert routing.state() == before
-        cfy.uninstall("cluster")
+        plain_cfy.uninstall("cluster")
 
 
 def test_ipv6_is_routed_too(labelled: Cfy) -> None:

@@ -17,7 +17,8 @@ import yaml
 
 from lab import hosts, network, process, state, traffic
 from tests.lab import processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 from tests.lab.living import Router, pod_of, routes, tear_away
 from tests.lab.test_condition import FETCH
 from tests.lab.test_router import PREFIXES, SERVERS, reaches, router_pod

@@ -13,7 +13,8 @@ import pytest
 
 from lab import hosts, ssh, state
 from tests.lab import faults, processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 from tests.lab.faults import Request
 from tests.lab.test_router import SERVERS, reaches
 

@@ -12,7 +12,8 @@ import pytest
 
 from lab import hosts, traffic
 from tests.lab import processes, routing
-from tests.lab.conftest import Cfy, until
+from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 from tests.lab.living import MANY, Router, pod_of, routes
 from tests.lab.test_router import NODE1
 

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from lab import packages, registry
 from lab.hosts import run
 from tests.lab import faults, processes, routing
-from tests.lab.conftest import CFY, PROJECT, Cfy, until
+from tests.lab.cfy import PROJECT, Cfy
+from tests.lab.conftest import until
 from tests.lab.living import tear_away
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -72,16 +72,11 @@ def test_an_image_that_cannot_be_pulled_is_told_with_its_events(labelled: Cfy) -
     labelled("uninstall", "-b", "router")
 
 
-def test_an_install_that_was_killed_is_uninstalled(
-    labelled: Cfy, kubectl: Callable[..., str], tmp_path: Path
-) -> None:
-    argv = [str(CFY), *ROUTER, "-b", "router", "-i", "image=nosuch"]
-    # The profile of the fixture.
-    env = {**os.environ, "CFY_WORKDIR": str(tmp_path / "cfy")}
-    with subprocess.Popen(argv, env=env, cwd=PROJECT, stdout=subprocess.DEVNULL) as install:
+def test_an_install_that_was_killed_is_uninstalled(labelled: Cfy, kubectl: Callable[..., str]) -> None:
+    with labelled.begin("router", *ROUTER, "-b", "router", "-i", "image=nosuch") as install:
         until("the workload is there", lambda: kubectl(*WORKLOAD).split(), 30)
         install.kill()
-    labelled("uninstall", "-b", "router")
+    labelled.uninstall("router")
 
 
 def test_a_router_whose_pod_was_torn_away_is_swept(labelled: Cfy, kubectl: Callable[..., str]) -> None:

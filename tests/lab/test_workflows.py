@@ -15,7 +15,7 @@ import yaml
 from tests.api.blueprints import blueprint
 from tests.api.scaling import SCALE
 from tests.lab import routing
-from tests.lab.conftest import PROJECT, Cfy
+from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.test_router import PREFIXES
 
 pytestmark = pytest.mark.usefixtures("untouched")

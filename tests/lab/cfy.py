@@ -1,0 +1,143 @@
+"""The real `cfy`, as tests run it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.lab import warm
+
+PROJECT = Path(__file__).resolve().parents[2]
+CFY = Path(sys.executable).with_name("cfy")
+
+
+class Cfy:
+    """The real `cfy`, with a local profile of its own."""
+
+    def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
+        _give_local_profile(workdir)
+        # What a killed command leaves there is to go with the test.
+        self.tmpdir = workdir / "tmp"
+        self.tmpdir.mkdir()
+        self._env = {**os.environ, "CFY_WORKDIR": str(workdir), "TMPDIR": str(self.tmpdir)}
+        self._installed: list[str] = []
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `cfy ARGUMENTS`; standard error is in the output, as a user sees it."""
+        with self.started(*arguments) as command:
+            try:
+                said = command.communicate(timeout=300)[0]
+            except subprocess.TimeoutExpired:
+                command.kill()
+                raise
+        done = subprocess.CompletedProcess(command.args, command.wait(), said)
+        if check and done.returncode != 0:
+            raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
+        return done
+
+    def started(self, *arguments: str) -> subprocess.Popen[str] | warm.Command:
+        """`cfy ARGUMENTS` while it runs."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=PROJECT,
+            env=self._env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def begin(self, name: str, *arguments: str) -> subprocess.Popen[str] | warm.Command:
+        """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and keep nothing of what it says."""
+        self.expect(name)
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=PROJECT,
+            env=self._env,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """What to run for `cfy ARGUMENTS`."""
+        return [str(CFY), *arguments]
+
+    def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
+        """Install `blueprints/NAME/local.yaml` as the deployment NAME."""
+        return self.install_file(PROJECT / "blueprints" / name / "local.yaml", name, check=check, **inputs)
+
+    def install_file(
+        self, blueprint: Path, name: str, *, check: bool = True, retries: int | None = None, **inputs: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Install any blueprint as the deployment NAME."""
+        self.expect(name)
+        options = [] if retries is None else ["--task-retries", str(retries)]
+        # In a file, since a command line has not the room for many routes.
+        given = self.workdir.with_name(f"{name}-inputs.yaml")
+        given.write_text(json.dumps(inputs))
+        return self("install", str(blueprint), "-b", name, "-i", str(given), *options, check=check)
+
+    def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Uninstall the deployment NAME."""
+        done = self("uninstall", "-b", name)
+        self.forget(name)
+        return done
+
+    def expect(self, name: str) -> None:
+        """Note that a deployment is about to be installed, to be uninstalled at the end."""
+        if name not in self._installed:
+            self._installed.append(name)
+
+    def forget(self, name: str) -> None:
+        """Note that it has been uninstalled."""
+        self._installed.remove(name)
+
+    def uninstall_the_rest(self) -> None:
+        """Take back what a test left installed, the latest first."""
+        failures = []
+        for name in reversed(list(self._installed)):
+            try:
+                self.uninstall(name)
+            except AssertionError as failure:
+                failures.append(failure)
+                # What one test leaves is not to fail all that come after it.
+                self("uninstall", "-b", name, check=False)
+        if failures:
+            raise failures[0]
+
+
+class WarmCfy(Cfy):
+    """The same without the second that each command takes to import what all of them do."""
+
+    def started(self, *arguments: str) -> warm.Command:
+        return warm.Command(arguments, PROJECT, self._env)
+
+    def begin(self, name: str, *arguments: str) -> warm.Command:
+        self.expect(name)
+        return warm.Command(arguments, PROJECT, self._env, keeps_output=False)
+
+
+def _give_local_profile(workdir: Path) -> None:
+    """As `cfy profiles use local` leaves it, without the half second that it takes each time."""
+    made = _local_profile()
+    shutil.copytree(made, workdir, dirs_exist_ok=True)
+    for path in workdir.rglob("config.yaml"):
+        path.write_text(path.read_text().replace(str(made), str(workdir)))
+
+
+@cache
+def _local_profile() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="cfy-profile-"))
+    atexit.register(shutil.rmtree, made)
+    env = {**os.environ, "CFY_WORKDIR": str(made)}
+    subprocess.run([CFY, "profiles", "use", "local"], env=env, check=True, stdout=subprocess.DEVNULL)
+    return made

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from cloudify_quagga.cluster import Cluster
+from cloudify_quagga.lifecycle import ownership
 from tests.api.blueprints import blueprint
 from tests.api.conftest import FakeNode
 from tests.lab.cfy import Cfy
@@ -37,6 +40,9 @@ class Deployment:
     def operate(self, operation: str, check: bool = True, **inputs: Any) -> str:
         parameters = {"operation": operation, "operation_kwargs": inputs, "allow_kwargs_override": True}
         return self.run("execute_operation", check=check, **parameters)
+
+    def uninstall(self) -> str:
+        return self._cfy("uninstall", "-b", "router").stdout
 
     def runtime(self) -> dict[str, Any]:
         (path,) = self._workdir.glob("**/node-instances/quagga_*")
@@ -135,3 +141,57 @@ def test_a_lease_that_nobody_holds_any_more_goes_with_the_router(made: Deploymen
     made.operate("cloudify.interfaces.lifecycle.delete")
     assert cluster.find("coordination.k8s.io/v1", "Lease", "default") == []
     made.operate(CREATE)
+
+
+@pytest.fixture
+def unmade(kubeconfig: Path, node: FakeNode, namespace: str, tmp_path: Path, cfy: Cfy) -> Deployment:
+    """A router of which no operation has run yet, in a namespace of its own."""
+    properties = {
+        "node_selector": node.labels,
+        "routes": [ROUTE],
+        "namespace": namespace,
+        "client_config": {"configuration": {"manager_file_path": str(kubeconfig)}},
+    }
+    router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
+    cfy("init", str(blueprint(tmp_path / "blueprint", quagga=router)), "-b", "router")
+    return Deployment(cfy, tmp_path / "cfy")
+
+
+@pytest.mark.parametrize(
+    ("done", "refused", "counted"),
+    [([], "create", "count/configmaps"), (["create"], "start", "count/daemonsets.apps")],
+)
+def test_a_request_that_fails_half_way_leaves_nothing(
+    done: list[str],
+    refused: str,
+    counted: str,
+    unmade: Deployment,
+    core: client.CoreV1Api,
+    namespace: str,
+    cluster: Cluster,
+) -> None:
+    """The API server takes the first requests and not the next: a quota has come in between."""
+    for operation in done:
+        unmade.operate(f"cloudify.interfaces.lifecycle.{operation}")
+    allow_none(core, namespace, counted)
+    said = unmade.operate(f"cloudify.interfaces.lifecycle.{refused}", check=False)
+    assert "exceeded quota: none" in said
+    assert "Traceback" not in said
+    assert bool(made_in(cluster, namespace)) == bool(done)
+    unmade.uninstall()
+    assert made_in(cluster, namespace) == []
+
+
+def allow_none(core: client.CoreV1Api, namespace: str, counted: str) -> None:
+    """Have the API server refuse what is counted so, once it knows."""
+    hard = {counted: "0"}
+    core.create_namespaced_resource_quota(namespace, {"metadata": {"name": "none"}, "spec": {"hard": hard}})
+    # Where no controller counts what is used, the API server refuses until somebody has.
+    core.patch_namespaced_resource_quota_status("none", namespace, {"status": {"hard": hard, "used": hard}})
+    time.sleep(1)
+
+
+def made_in(cluster: Cluster, namespace: str) -> list[str]:
+    kinds = (*ownership.KINDS, ("v1", "Secret"), ("coordination.k8s.io/v1", "Lease"))
+    found = [one for kind in kinds for one in cluster.find(*kind, namespace, ownership.OURS)]
+    return [one["metadata"]["name"] for one in found]

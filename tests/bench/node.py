@@ -30,9 +30,18 @@ def through(next_hop: str, host: str = "node1") -> int:
     return sum(f" via {next_hop} " in line for line in shown.splitlines())
 
 
-def divided(by_first: int, by_second: int) -> bool:
-    """Whether just so many of them go through each of the two."""
-    return (through(FIRST), through(SECOND)) == (by_first, by_second)
+def only_through(next_hop: str, prefix: str, host: str = "node1") -> bool:
+    """Whether staticd's own route to the prefix goes through it, and through nothing else."""
+    shown = hosts.run(host, ["ip", "route", "show", prefix, "proto", STATICD], check=True).stdout
+    return [line.split()[:3] for line in shown.splitlines()] == [[prefix, "via", next_hop]]
+
+
+def divided(by_first: int, by_second: int, host: str = "node1") -> bool:
+    """Whether just so many of staticd's own routes go through each of the two, twins aside."""
+    shown = hosts.run(host, ["ip", "route", "show", "proto", STATICD], check=True).stdout
+    lines = shown.splitlines()
+    counts = [sum(f" via {one} " in line for line in lines) for one in (FIRST, SECOND)]
+    return counts == [by_first, by_second]
 
 
 def seconds_until(holds: Callable[[], bool], since: float) -> float:
@@ -40,7 +49,8 @@ def seconds_until(holds: Callable[[], bool], since: float) -> float:
     while not holds():
         if time.monotonic() - since > _PATIENCE:
             raise TimeoutError(f"not so after {_PATIENCE:.0f} s")
-        time.sleep(0.005)
+        # Each look is a process, which what is measured has to share the machine with.
+        time.sleep(0.02)
     return time.monotonic() - since
 
 

@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab import routing
+from tests.lab import faults, routing
 from tests.lab.cfy import PROJECT, Cfy
+from tests.lab.faults import Request
+from tests.lab.warm import Command
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -32,8 +34,18 @@ class Placed:
         return self._cfy("install", BLUEPRINT, "-b", "placed", "-i", said, check=False)
 
     def update(self, **properties: str) -> subprocess.CompletedProcess[str]:
+        return self._cfy(*self._update(properties), check=False)
+
+    def updating(self, **properties: str) -> subprocess.Popen[str] | Command:
+        return self._cfy.started(*self._update(properties))
+
+    def _update(self, properties: dict[str, str]) -> list[str]:
         said = json.dumps({"properties": properties})
-        return self._cfy("executions", "start", "quagga_update", "-b", "placed", "-p", said, check=False)
+        return ["executions", "start", "quagga_update", "-b", "placed", "-p", said]
+
+    def heal(self) -> str:
+        asked = json.dumps({"operation": "cloudify.interfaces.lifecycle.heal", "node_ids": ["router"]})
+        return self._cfy("executions", "start", "execute_operation", "-b", "placed", "-p", asked).stdout
 
     def uninstall(self) -> subprocess.CompletedProcess[str]:
         return self._cfy("uninstall", "-b", "placed", check=False)
@@ -55,7 +67,12 @@ def test_a_router_on_every_node_it_is_placed_on(placed: Placed, cfy: Cfy) -> Non
     assert "node2: stopped: 0 routes left" in said
 
 
-def test_another_image_goes_from_node_to_node(placed: Placed) -> None:
+def images(kubectl: Callable[..., str]) -> list[str]:
+    of_all = "jsonpath={.items[*].spec.containers[*].image}"
+    return kubectl("get", "pods", "-l", "app.kubernetes.io/name=quagga", "-o", of_all).split()
+
+
+def test_another_image_goes_from_node_to_node(placed: Placed, kubectl: Callable[..., str]) -> None:
     publish = [sys.executable, "-m", "lab", "image", "docker/quagga", "quagga:next"]
     subprocess.run(publish, cwd=PROJECT, check=True)
     assert placed.install().returncode == 0
@@ -70,8 +87,18 @@ def test_another_image_goes_from_node_to_node(placed: Placed) -> None:
     assert said.returncode != 0
     assert "ImagePull" in said.stdout
     assert fewest.nodes == 1
-    assert placed.update(image="quagga:next").returncode == 0
+    # So does one that is cut off, until the next operation finishes it.
+    asked = Request("delete", "pods")
+    with (
+        Fewest() as fewest,
+        placed.updating(image="quagga:next") as command,
+        faults.strike(asked, command.kill),
+    ):
+        command.communicate(timeout=60)
+    assert fewest.nodes == 1
+    assert "Task failed" not in placed.heal()
     assert routing.kernel_routes("node1") == routing.kernel_routes("node2") == PREFIXES
+    assert images(kubectl) == ["quagga:next", "quagga:next"]
 
 
 class Fewest:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab import packages, registry
+from lab import packages, registry, traffic
 from lab.hosts import run
 from tests.lab import faults, processes, routing
 from tests.lab.cfy import PROJECT, Cfy
@@ -49,6 +49,24 @@ def test_a_second_router_on_the_same_node_is_refused(labelled: Cfy) -> None:
     assert "node_selector: on node1 another router lives already, DaemonSet router-" in other.stdout
     assert "`cfy uninstall -b router` removes it" in other.stdout
     labelled("uninstall", "-b", "other")
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+
+
+def test_of_two_routers_that_ask_for_a_node_at_the_same_moment_one_gets_it(labelled: Cfy) -> None:
+    commands = {name: labelled.started(*ROUTER, "-b", name) for name in ("one", "other")}
+    for name in commands:
+        labelled.expect(name)
+    said = {name: command.communicate(timeout=200)[0] for name, command in commands.items()}
+    failed = [name for name, command in commands.items() if command.returncode != 0]
+    assert len(failed) == 1, said
+    # Which of them was seen by the other beforehand is chance.
+    seen = "node_selector: on node1 another router lives already"
+    met = "another router is running in this network namespace; one node has room for one router"
+    assert seen in said[failed[0]] or met in said[failed[0]], said[failed[0]]
+    # The loser goes, and the winner routes on.
+    with traffic.Stream() as stream:
+        labelled.uninstall(failed[0])
+    assert stream.delivery.lost == 0
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
 
 

@@ -18,7 +18,7 @@ import yaml
 from lab import traffic
 from tests.bench import node
 from tests.bench.figures import Figure
-from tests.lab import processes
+from tests.lab import faults, processes
 from tests.lab.cfy import PROJECT, Cfy
 
 COUNT = 1000
@@ -56,7 +56,7 @@ def figures(cfy: Cfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[F
             f"staticd killed, until zebra has its {COUNT} routes again", COUNT, killed["staticd"], restarts
         ),
         *_rows(f"zebra killed, until it has {COUNT} routes again", COUNT, killed["zebra"], restarts),
-        *_rows("container killed, until its next life is ready", COUNT, [container], restarts),
+        *_rows("container killed for memory, until its next life is ready", COUNT, [container], restarts),
     ]
 
 
@@ -174,11 +174,11 @@ def _known_to_zebra(kubectl: Kubectl) -> int:
 
 
 def _container_killed() -> Seen:
-    """Once, as for memory: a container that dies again is kept waiting longer by its kubelet each time."""
+    """Once: a container that dies again is kept waiting longer by its kubelet each time."""
     victim = processes.container_init("node1")
     with _seen(COUNT) as noted:
         began = time.monotonic()
-        os.kill(victim, signal.SIGKILL)
+        faults.kill_for_memory(victim)
         noted.append(node.seconds_until(lambda: _is_ready_but_for(victim), began))
     return _of(noted)
 

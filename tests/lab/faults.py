@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from lab import control, process
@@ -17,6 +20,17 @@ from lab import control, process
 _PATIENCE = 120.0
 _ONE_AT_A_TIME = threading.Lock()
 _AWAY = 2.0
+# Bytes that a group may have more than it has.
+_ROOM = 8 << 20
+_EATER = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+pathlib.Path("/proc/self/oom_score_adj").write_text("-999")
+eaten, victim = [], pathlib.Path("/proc") / sys.argv[2]
+while victim.exists() and len(eaten) < 256:
+    eaten.append(bytearray(os.urandom(1)) * (1 << 20))
+sys.exit(victim.exists())
+"""
 
 
 @dataclass(frozen=True)
@@ -107,3 +121,27 @@ def stopped(pids: list[int]) -> Iterator[None]:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def kill_for_memory(init: int) -> None:
+    """Have the kernel end a container, named by its PID 1, for more memory than its group may have."""
+    group = _memory_group(init)
+    version_1 = (group / "memory.limit_in_bytes").exists()
+    used, limit = ("usage_in_bytes", "limit_in_bytes") if version_1 else ("current", "max")
+    allowed = int((group / f"memory.{used}").read_text()) + _ROOM
+    (group / f"memory.{limit}").write_text(str(allowed))
+    # Who takes the memory is in the group too, and the last that the kernel would end for it.
+    Path(f"/proc/{init}/oom_score_adj").write_text("1000")
+    subprocess.run(
+        [sys.executable, "-Ic", _EATER, str(group / "cgroup.procs"), str(init)], check=True, timeout=30
+    )
+
+
+def _memory_group(pid: int) -> Path:
+    """The control group, of version 1 or 2, in which the process's memory is counted."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        group = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
+        if controllers in ("", "memory") and any(group.glob("memory.*")):
+            return group
+    raise LookupError(f"process {pid} is in no group that counts memory")

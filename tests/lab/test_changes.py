@@ -78,6 +78,20 @@ def test_what_is_refused_changes_nothing(
     assert router.remembered() == remembered
 
 
+def test_a_container_that_is_killed_for_memory_comes_back_to_its_routes(
+    router: Router, kubectl: Callable[..., str]
+) -> None:
+    [uid, restarts] = pod_of(kubectl)
+    with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
+        faults.kill_for_memory(processes.container_init("node1"))
+        again = [uid, str(int(restarts) + 1)]
+        until("it was started again", lambda: pod_of(kubectl) == again, 30)
+        until("it is ready", router.is_well, 30)
+    assert router_pod(kubectl, "status.containerStatuses[0].lastState.terminated.reason") == "OOMKilled"
+    assert table.lowest == len(PREFIXES)
+    assert stream.delivery.lost <= 10
+
+
 def test_what_needs_a_restart_says_so(router: Router, kubectl: Callable[..., str]) -> None:
     before = pod_of(kubectl)
     said = router.change(check_seconds=7)

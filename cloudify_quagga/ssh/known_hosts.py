@@ -6,6 +6,7 @@ import base64
 import fcntl
 import hashlib
 import hmac
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class KnownHosts:
         path = Path(self._settings.known_hosts or USER_FILE).expanduser()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("a+") as file:
+            with path.open("a+", errors="surrogateescape") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(0)
                 text = file.read()
@@ -128,8 +129,9 @@ def _read(settings: Ssh) -> list[Entry]:
     if settings.known_hosts:
         missing_is_right = settings.host_key_policy == ACCEPT_NEW
         return _file(settings.known_hosts, settings, missing_is_right)
-    both = (USER_FILE, SYSTEM_FILE)
-    return [entry for path in both for entry in _file(path, settings, missing_is_right=True)]
+    # Not everybody has a home.
+    known = [USER_FILE] if os.path.expanduser("~") != "~" else []
+    return [entry for path in (*known, SYSTEM_FILE) for entry in _file(path, settings, missing_is_right=True)]
 
 
 def _file(said: str, settings: Ssh, missing_is_right: bool) -> list[Entry]:

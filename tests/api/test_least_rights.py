@@ -1,4 +1,4 @@
-"""The rights in rbac/: enough, and with one of them less an install is refused before anything is made."""
+"""The rights in rbac/ are what is asked for before anything is made: no more, no less but what is optional."""
 
 from __future__ import annotations
 
@@ -116,6 +116,22 @@ def account(
     namespace: str,
     tmp_path: Path,
 ) -> Iterator[Account]:
+    try:
+        yield _made(core, rbac, kubeconfig, namespace, tmp_path)
+    finally:
+        # The rest goes with the namespace.
+        for delete in (rbac.delete_cluster_role_binding, rbac.delete_cluster_role):
+            with suppress(ApiException):
+                delete(namespace)
+
+
+def _made(
+    core: client.CoreV1Api,
+    rbac: client.RbacAuthorizationV1Api,
+    kubeconfig: Path,
+    namespace: str,
+    tmp_path: Path,
+) -> Account:
     core.create_namespaced_service_account(namespace, {"metadata": {"name": "least"}})
     subjects = [{"kind": "ServiceAccount", "name": "least", "namespace": namespace}]
     group = "rbac.authorization.k8s.io"
@@ -132,10 +148,7 @@ def account(
     token = core.create_namespaced_service_account_token("least", namespace, request).status.token
     path = with_token(kubeconfig, tmp_path / "least.kubeconfig", token)
     cluster = connect(Access(file=str(path)), lambda _: b"", str)
-    yield Account(rbac, namespace, cluster)
-    for delete in (rbac.delete_cluster_role_binding, rbac.delete_cluster_role):
-        with suppress(ApiException):
-            delete(namespace)
+    return Account(rbac, namespace, cluster)
 
 
 @pytest.fixture

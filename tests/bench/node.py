@@ -33,7 +33,8 @@ def through(next_hop: str, host: str = "node1") -> int:
 def only_through(next_hop: str, prefix: str, host: str = "node1") -> bool:
     """Whether staticd's own route to the prefix goes through it, and through nothing else."""
     shown = hosts.run(host, ["ip", "route", "show", prefix, "proto", STATICD], check=True).stdout
-    return [line.split()[:3] for line in shown.splitlines()] == [[prefix, "via", next_hop]]
+    lines = shown.splitlines()
+    return len(lines) == 1 and f" via {next_hop} " in lines[0]
 
 
 def divided(by_first: int, by_second: int, host: str = "node1") -> bool:

@@ -27,9 +27,16 @@ import os, pathlib, sys, time
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 pathlib.Path("/proc/self/oom_score_adj").write_text("-999")
 eaten, victim = [], pathlib.Path("/proc") / sys.argv[2]
-while victim.exists() and len(eaten) < 256:
+def lives():
+    try:
+        return victim.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+while lives() and len(eaten) < 256:
     eaten.append(bytearray(os.urandom(1)) * (1 << 20))
-sys.exit(victim.exists())
+    time.sleep(0.01)
+sys.exit(lives())
 """
 
 
@@ -130,6 +137,9 @@ def kill_for_memory(init: int) -> None:
     used, limit = ("usage_in_bytes", "limit_in_bytes") if version_1 else ("current", "max")
     allowed = int((group / f"memory.{used}").read_text()) + _ROOM
     (group / f"memory.{limit}").write_text(str(allowed))
+    # Of version 2: not everybody at once.
+    if (group / "memory.oom.group").exists():
+        (group / "memory.oom.group").write_text("0")
     # Who takes the memory is in the group too, and the last that the kernel would end for it.
     Path(f"/proc/{init}/oom_score_adj").write_text("1000")
     subprocess.run(

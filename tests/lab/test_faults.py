@@ -13,7 +13,7 @@ from lab import traffic
 from tests.lab import faults, processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
-from tests.lab.living import Router, routes, routing_router
+from tests.lab.living import Router, clean, routes, routing_router
 from tests.lab.test_router import PREFIXES
 from tests.lab.test_ssh import register_anew
 
@@ -75,7 +75,7 @@ def test_a_node_that_is_deleted_and_registers_anew(router: Router, cfy: Cfy, kub
     cfy("executions", "start", "heal", "-b", "cluster", "-p", "allow_reinstall=false")
     until("all is well again", router.is_well, 60)
     assert routing.kernel_routes("node1") == PREFIXES
-    assert "node1: stopped: 0 routes left" in cfy.uninstall("router").stdout
+    assert clean("node1", cfy.uninstall("router").stdout)
 
 
 def test_a_namespace_that_is_deleted_under_its_router(cfy: Cfy, kubeconfig: Path, kubectl: Kubectl) -> None:

@@ -19,7 +19,7 @@ from lab import hosts, network, process, state, traffic
 from tests.lab import processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
-from tests.lab.living import Router, pod_of, routes, tear_away
+from tests.lab.living import Router, clean, pod_of, routes, tear_away
 from tests.lab.test_condition import FETCH
 from tests.lab.test_router import PREFIXES, SERVERS, reaches, router_pod
 
@@ -92,7 +92,7 @@ def test_few_capabilities_are_enough_for_a_whole_life(
         assert routing.kernel_routes("node1") == {*PREFIXES, "10.20.0.0/24"}
         # From its node's properties alone.
         assert router.drift().keys() == {"properties"}
-        assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+        assert clean("node1", labelled.uninstall("router").stdout)
 
 
 def test_a_router_with_few_capabilities_that_was_killed_is_swept(labelled: Cfy, kubectl: Kubectl) -> None:

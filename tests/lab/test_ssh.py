@@ -16,6 +16,7 @@ from tests.lab import faults, processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
 from tests.lab.faults import Request
+from tests.lab.living import clean
 from tests.lab.test_router import SERVERS, reaches
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -89,7 +90,7 @@ def test_a_node_that_registers_anew_still_has_its_labels(
     register_anew(kubectl)
     assert labels_of(kubectl, "node1").items() >= ROLE.items()
     until("the servers answer again", lambda: all(reaches(server) for server in SERVERS), 60)
-    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+    assert clean("node1", labelled.uninstall("router").stdout)
     # The kubelet holds the label by now; it goes all the same.
     labelled.uninstall("cluster")
     assert "role" not in labels_of(kubectl, "node1")

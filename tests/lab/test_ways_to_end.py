@@ -17,7 +17,7 @@ from lab.hosts import run
 from tests.lab import faults, processes, routing
 from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.conftest import until
-from tests.lab.living import tear_away
+from tests.lab.living import clean, tear_away
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -29,7 +29,7 @@ WORKLOAD = ("get", "daemonsets,deployments", "-o", "name")
 def test_other_kinds_route_too(kind: str, labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster", kind=kind)
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
-    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+    assert clean("node1", labelled.uninstall("router").stdout)
 
 
 def test_a_second_install_over_a_living_one_is_refused_and_uninstalled_with_it(labelled: Cfy) -> None:
@@ -39,7 +39,7 @@ def test_a_second_install_over_a_living_one_is_refused_and_uninstalled_with_it(l
     assert "deployment 'router' has been installed before and still lives" in again.stdout
     assert "`cfy uninstall -b router` removes it" in again.stdout
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
-    assert "node1: stopped: 0 routes left" in labelled.uninstall("router").stdout
+    assert clean("node1", labelled.uninstall("router").stdout)
 
 
 def test_a_second_router_on_the_same_node_is_refused(labelled: Cfy) -> None:

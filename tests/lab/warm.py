@@ -17,8 +17,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +37,7 @@ _IMPORTS = (
 )
 _LONGEST = 1 << 20
 _EACH = 64 * 1024
+_SOON = 0.005
 
 
 class Command:
@@ -45,8 +48,10 @@ class Command:
     ) -> None:
         self.args = ["cfy", *arguments]
         self.returncode: int | None = None
-        ours, theirs = socket.socketpair()
+        # Each message is one: the pid, and how it ended.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._fate = ours
+        self._noting = threading.Lock()
         if keeps_output:
             self._output, output = os.pipe()
         else:
@@ -72,17 +77,20 @@ class Command:
 
     def poll(self) -> int | None:
         """Its exit status, negative for the signal that ended it; None while it runs."""
-        if self.returncode is None and select.select([self._fate], [], [], 0)[0]:
-            self._note()
+        with self._noting:
+            if self.returncode is None and select.select([self._fate], [], [], 0)[0]:
+                self._note()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """The same once it has ended."""
-        if self.returncode is None:
-            self._await(self._fate.fileno(), None if timeout is None else time.monotonic() + timeout)
-            self._note()
-        assert self.returncode is not None
-        return self.returncode
+        deadline = None if timeout is None else time.monotonic() + timeout
+        # Others may ask meanwhile, in other threads.
+        while (status := self.poll()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            time.sleep(_SOON)
+        return status
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
         """All that it writes, once it has ended."""
@@ -100,8 +108,9 @@ class Command:
 
     def kill(self) -> None:
         """End it at once, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.pid, signal.SIGKILL)
 
     def _await(self, descriptor: int, deadline: float | None) -> None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -145,8 +154,9 @@ def _serve(line: socket.socket) -> None:
     for name in _IMPORTS:
         importlib.import_module(name)
     assert "cloudify_cli" not in sys.modules
-    # Keepers are nobody's to wait for.
+    # Keepers are nobody's to wait for; and tests that are interrupted take back by `cfy` what they have made.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         message, descriptors, _, _ = socket.recv_fds(line, _LONGEST, 2)
         if not message:
@@ -169,13 +179,20 @@ def _keep(asked: dict[str, Any], output: int, fate: int) -> None:
         _become(asked)
     os.close(output)
     os.write(fate, str(pid).encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(fate, str(os.waitstatus_to_exitcode(status)).encode())
+    # Told while its pid is still its own.
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    by_itself = ended.si_code == os.CLD_EXITED
+    os.write(fate, str(ended.si_status if by_itself else -ended.si_status).encode())
+    os.waitpid(pid, 0)
     os._exit(0)
 
 
 def _become(asked: dict[str, Any]) -> None:
     """Be the command, and end as a process of its own does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Or it would be called by the name of this module.
+    sys.modules["__main__"].__package__ = None
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(str(asked["cwd"]))
     os.environ.clear()
@@ -191,6 +208,10 @@ def _become(asked: dict[str, Any]) -> None:
         code = end.code
     except BaseException:  # noqa: BLE001 - as an interpreter does
         sys.excepthook(*sys.exc_info())
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    # What an interpreter waits for at its end, and does then.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+# One operation asks for the same one several times; of 1,000 routes each takes 18 ms.
+@lru_cache(maxsize=4)
 def frr_conf(router: Router) -> str:
     """The configuration, in the form in which FRR itself prints it."""
     text = _TEMPLATES.get_template("frr.conf.j2").render(

@@ -45,11 +45,12 @@ def update(
     :param wanted: what it is to be, by what it is when one's turn has come.
     """
     preflight.check_same_cluster(cluster, owner, record, access)
-    _check(cluster, owner, record, wanted(record))
+    router = wanted(record)
+    _check(cluster, owner, record, router)
     with lease.turn(cluster, owner, record.wanted.namespace) as turn:
         way, now = Convergence(cluster, owner, journal, turn), journal.latest() or record
-        router = wanted(now)
         if now != record:
+            router = wanted(now)
             _check(cluster, owner, now, router)
         begun = replace(_begun(owner, now, router), access=access)
         if begun.hash != now.hash or now.earlier:

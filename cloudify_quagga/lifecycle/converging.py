@@ -18,6 +18,8 @@ from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
 
 APPLY_SECONDS = 45.0
 POLL_SECONDS = 0.1
+# A kubelet and a router are not quicker than this.
+SETTLE_SECONDS = 0.3
 # What has not come soon comes when a neighbour does.
 SLOW_POLL_SECONDS = 0.5
 # A kubelet that was told before it could know the new file is told again.
@@ -188,6 +190,9 @@ class Convergence:
         """Until every router has applied the file, and all is as it wants it."""
         late = {_uid(pod): pod for pod in running}
         began = touched = time.monotonic()
+        if late:
+            # Who asks earlier takes the processor from kubelet and router, and hears that it is too early.
+            time.sleep(SETTLE_SECONDS)
         while late:
             again = time.monotonic() > touched + TOUCH_SECONDS
             if again:

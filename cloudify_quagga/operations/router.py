@@ -46,7 +46,7 @@ def start(ctx: Context, **_: object) -> None:
     """Run the router and wait until it routes."""
     record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.start(cluster, context.owner(ctx), record, access, _journal(ctx))
+        change.start(cluster, context.owner(ctx), record, access, _journal(ctx, record))
 
 
 @mapped
@@ -61,7 +61,7 @@ def update(ctx: Context, properties: object = None, **_: object) -> None:
 
     record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.update(cluster, context.owner(ctx), record, access, wanted, _journal(ctx))
+        change.update(cluster, context.owner(ctx), record, access, wanted, _journal(ctx, record))
 
 
 @judging
@@ -85,7 +85,7 @@ def heal(ctx: Context, **_: object) -> None:
     """Bring back what drifted."""
     record, access = _record(ctx), context.access(ctx).to_json()
     with context.connection(ctx) as cluster:
-        change.heal(cluster, context.owner(ctx), record, access, _journal(ctx))
+        change.heal(cluster, context.owner(ctx), record, access, _journal(ctx, record))
 
 
 @mapped
@@ -130,9 +130,12 @@ def _wanted(ctx: Context) -> Router:
     return placement.placed(Router.parse(properties), targets, context.kubernetes_info(ctx))
 
 
-def _record(ctx: Context) -> Record:
-    """What is recorded, completed by the values of its secrets as the properties have them now."""
-    record = _recorded(ctx)
+def _record(ctx: Context, known: Record | None = None) -> Record:
+    """What is recorded, completed by the values of its secrets as the properties have them now.
+
+    :param known: what was recorded when it was read last: many routes take long to be read.
+    """
+    record = _recorded(ctx, known)
     if record is None:
         raise Failed("there is no record of this router; its create operation has to run first")
     return replace(record, wanted=record.wanted.with_secrets(_secrets(ctx)))
@@ -142,8 +145,10 @@ def _secrets(ctx: Context) -> Secrets:
     return Secrets.parse(Given("secrets", context.properties(ctx).get("secrets"), hidden=True))
 
 
-def _recorded(ctx: Context) -> Record | None:
+def _recorded(ctx: Context, known: Record | None = None) -> Record | None:
     stored = ctx.instance.runtime_properties.get(RECORD)
+    if known is not None and stored == known.to_json():
+        return known
     return Record.from_json(stored) if stored else None
 
 
@@ -153,12 +158,12 @@ def _latest(ctx: Context) -> Record | None:
     return _recorded(ctx)
 
 
-def _journal(ctx: Context, is_new: bool = False) -> Journal:
+def _journal(ctx: Context, known: Record | None = None, is_new: bool = False) -> Journal:
     """Where records go; only a new router's where there is none."""
 
     def latest() -> Record:
         context.refresh(ctx)
-        return _record(ctx)
+        return _record(ctx, known)
 
     def save(record: Record) -> None:
         if is_new:

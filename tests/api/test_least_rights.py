@@ -1,4 +1,4 @@
-"""The rights in rbac/ are what is asked for before anything is made: no more, no less but what is optional."""
+"""The rights in rbac/ are what is asked for before anything is made, no more; and what of it is optional."""
 
 from __future__ import annotations
 

@@ -138,11 +138,11 @@ def standing(
 @pytest.fixture
 def router(standing: Router) -> Iterator[Router]:
     """It, with the routing that it has by its node's properties, before the test and after."""
-    before = routing.unnumbered(routing.state())
+    before = routing.beside_a_router(routing.state())
     yield standing
     try:
         standing.reset()
-        assert routing.unnumbered(routing.state()) == before
+        assert routing.beside_a_router(routing.state()) == before
     except Exception:
         # What one test leaves is not to fail all that come after it.
         standing.install_anew()

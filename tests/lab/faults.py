@@ -25,7 +25,6 @@ _ROOM = 8 << 20
 _EATER = """
 import os, pathlib, sys, time
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-pathlib.Path("/proc/self/oom_score_adj").write_text("-999")
 eaten, victim = [], pathlib.Path("/proc") / sys.argv[2]
 def lives():
     try:

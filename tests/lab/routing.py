@@ -12,7 +12,7 @@ HOSTS = ("control", "node1", "node2", "client", "server")
 STATICD = "196"
 
 # /proc/sys/net shows the reader's own network namespace, so the shell reads the host's.
-_NUMBER = re.compile(r"\b(id|nhid) \d+")
+_NUMBER = re.compile(r"\bnhid \d+")
 _NEXT = "=== next"
 _QUESTIONS = {
     "ip route": "ip route show table all",
@@ -29,9 +29,14 @@ def state() -> dict[str, list[str]]:
     return {f"{host}: {name}": lines for host in HOSTS for name, lines in _answers(host).items()}
 
 
-def unnumbered(told: dict[str, list[str]]) -> dict[str, list[str]]:
-    """It without the numbers of nexthop objects, which are others in each life of a router."""
-    return {name: [_NUMBER.sub(r"\1 -", line) for line in lines] for name, lines in told.items()}
+def beside_a_router(told: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What of it is the same before and after a router has been another and is again what it was.
+
+    zebra keeps nexthop objects for minutes, each life has other numbers for them, and the router remembers on
+    lo's alias what it has ever touched.
+    """
+    kept = {name: lines for name, lines in told.items() if not name.endswith(("ip nexthop", "alias of lo"))}
+    return {name: [_NUMBER.sub("nhid -", line) for line in lines] for name, lines in kept.items()}
 
 
 def kernel_routes(host: str, protocol: str = STATICD, *, ipv6: bool = False) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 # These look at hosts' routing tables and send packets; a cluster of one's own lends them no hosts.
 NEED_HOSTS = (HERE / "lab",)
+GIVES_WAY = 10
 
 
 # Before xdist looks for the marks.
@@ -19,6 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group("lab" if _needs_hosts(item) else "beside"))
     _say_what_is_not_run(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if _needs_hosts(item) else GIVES_WAY)
 
 
 def _say_what_is_not_run(items: list[pytest.Item]) -> None:

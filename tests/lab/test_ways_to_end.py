@@ -92,7 +92,8 @@ def test_an_image_that_cannot_be_pulled_is_told_with_its_events(labelled: Cfy) -
 
 def test_an_install_that_was_killed_is_uninstalled(labelled: Cfy, kubectl: Callable[..., str]) -> None:
     with labelled.begin("router", *ROUTER, "-b", "router", "-i", "image=nosuch") as install:
-        until("the workload is there", lambda: kubectl(*WORKLOAD).split(), 30)
+        waits = "jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}"
+        until("it has no image", lambda: "Pull" in kubectl("get", "pods", "-o", waits), 30)
         install.kill()
     labelled.uninstall("router")
 

@@ -347,7 +347,8 @@ class Cluster:
         except channel.Rejected as error:
             raise _named(error, deed, self.address) from error
         except channel.NotRun as error:
-            raise Unavailable(f"{command[0]} did not run in {pod}: {error}", RETRY_SECONDS) from error
+            said = f"`{' '.join(command)}` did not run to its end in {pod}: {error}"
+            raise Unavailable(said, RETRY_SECONDS) from error
         except OSError as error:
             raise self._failure(error) from error
 

@@ -116,7 +116,7 @@ def _wrong_in(cluster: Cluster, record: Record, pod: Manifest) -> Iterator[str]:
         count = routes.get("missing_count", len(missing))
         yield f"{name}: {count} routes are not in the kernel, {', '.join(missing[:_MOST_NAMED])} for one"
     for differs in told.said.get("forwarding_differs") or []:
-        yield f"{name}: {differs}"
+        yield f"{name}: forwarding is not as wanted, {differs}"
     if not told.ready and not missing:
         yield f"{name} is not ready: {told.reason}"
 

@@ -189,7 +189,7 @@ def test_an_end_without_a_last_word_is_no_success(server: Server, cluster: Clust
         peer.say(b"\x88\x02\x03\xe8")
 
     server.script = script
-    with pytest.raises(Unavailable, match="x did not run in Pod router-1 in namespace net: it was cut off"):
+    with pytest.raises(Unavailable, match="`x` did not run to its end in Pod router-1 in namespace net: it was cut off"):
         cluster.exec(POD, ["x"])
 
 
@@ -211,7 +211,7 @@ def test_a_command_without_end_is_waited_for_within_bounds(server: Server, clust
         done.wait(5)
 
     server.script = script
-    with pytest.raises(Unavailable, match=r"x did not run in .*: it has not ended within 0 s"):
+    with pytest.raises(Unavailable, match=r"`x` did not run to its end in .*: it has not ended within 0 s"):
         cluster.exec(POD, ["x"], seconds=0.05)
     done.set()
 

@@ -110,8 +110,9 @@ def _unready_pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
 
 
 def _let_go_of_what_does_nothing(cluster: Cluster, manifest: Manifest) -> None:
-    for pod in filter(pods.is_held_in_vain, _pods(cluster, manifest)):
-        if cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
+    for pod in _pods(cluster, manifest):
+        does_nothing = pods.is_held_in_vain(pod) or pods.has_stopped(pod)
+        if does_nothing and cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
             cluster.delete(Reference.of(pod), at_once=True)
 
 

@@ -155,7 +155,9 @@ def _recorded(way: Convergence, record: Record) -> Manifest | None:
 
 def _manifests(way: Convergence, record: Record, held: Manifest | None) -> list[Manifest]:
     if held is None:
-        raise Failed("the values that its secrets had are not known any more; run quagga_update with what is right")
+        raise Failed(
+            "the values that its secrets had are not known any more; run quagga_update with what is right"
+        )
     return [held, render.workload(record.wanted, way.owner.identity)]
 
 

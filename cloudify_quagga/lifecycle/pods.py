@@ -90,6 +90,16 @@ def is_held_in_vain(pod: Manifest) -> bool:
     return not runs and any(map(_is_held_in_vain, statuses))
 
 
+def has_stopped(pod: Manifest) -> bool:
+    """It is being deleted, and each of its containers has ended; a kubelet holds it for ten seconds more."""
+    statuses = _containers(pod)
+    return (
+        is_leaving(pod)
+        and bool(statuses)
+        and all("terminated" in (one.get("state") or {}) for one in statuses)
+    )
+
+
 def last_words(pod: Manifest) -> str | None:
     """The termination message of the container's latest end; None where it never ended."""
     status = _container(pod)

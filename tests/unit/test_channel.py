@@ -189,7 +189,9 @@ def test_an_end_without_a_last_word_is_no_success(server: Server, cluster: Clust
         peer.say(b"\x88\x02\x03\xe8")
 
     server.script = script
-    with pytest.raises(Unavailable, match="`x` did not run to its end in Pod router-1 in namespace net: it was cut off"):
+    with pytest.raises(
+        Unavailable, match="`x` did not run to its end in Pod router-1 in namespace net: it was cut off"
+    ):
         cluster.exec(POD, ["x"])
 
 

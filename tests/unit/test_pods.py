@@ -165,6 +165,19 @@ def test_a_container_that_its_kubelet_lost_sight_of_is_over() -> None:
 
 
 @pytest.mark.parametrize(
+    ("states", "stopped"),
+    [([ended()], True), ([ended(), ended()], True), ([ended(), RUNNING], False), ([], False)],
+)
+def test_a_pod_all_of_whose_containers_have_ended_has_stopped(
+    states: list[dict[str, Any]], stopped: bool
+) -> None:
+    going = pod(containerStatuses=[{"state": one} for one in states])
+    assert pods.has_stopped(going) is False
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert pods.has_stopped(going) is stopped
+
+
+@pytest.mark.parametrize(
     ("states", "never"),
     [
         pytest.param([WITHOUT_IMAGE], True, id="no image"),

@@ -17,6 +17,9 @@ _TYPES: Final = {"1": UNICAST, "6": "blackhole", "7": "unreachable", "8": "prohi
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
 MAIN_TABLE: Final = "254"
 
+Batch = dict[int, str]
+"""Commands for ip(8), by the version of IP."""
+
 
 @dataclass(frozen=True)
 class Hop:
@@ -102,12 +105,24 @@ def of_protocols(numbers: Iterable[int]) -> list[KernelRoute]:
 
 def add(wanted: Iterable[KernelRoute]) -> None:
     """Put routes into the kernel; one that is there already is replaced."""
-    _batch("replace", ((route.prefix.version, route.words) for route in wanted))
+    run(addition(wanted))
+
+
+def addition(wanted: Iterable[KernelRoute]) -> Batch:
+    """What `add` runs."""
+    return _batch("replace", ((route.prefix.version, route.words) for route in wanted))
 
 
 def remove(unwanted: Iterable[KernelRoute]) -> None:
     """Take routes out of the kernel; one that is gone already does no harm."""
-    _batch("del", ((route.prefix.version, route.key) for route in unwanted))
+    run(_batch("del", ((route.prefix.version, route.key) for route in unwanted)))
+
+
+def run(batch: Batch) -> None:
+    """Run many commands in one process; what came of them is judged by reading the kernel again."""
+    for version, lines in batch.items():
+        if lines:
+            attempt(["ip", f"-{version}", "-force", "-batch", "-"], given=lines)
 
 
 def nexthop_ids(protocol: int | None) -> list[int]:
@@ -129,14 +144,11 @@ def remove_nexthops(protocol: int | None) -> None:
         attempt(["ip", "-force", "-batch", "-"], given=lines)
 
 
-def _batch(verb: str, entries: Iterable[tuple[int, list[str]]]) -> None:
-    """Run many route commands in one process; what came of them is judged by reading the kernel again."""
+def _batch(verb: str, entries: Iterable[tuple[int, list[str]]]) -> Batch:
     by_version: dict[int, list[str]] = {4: [], 6: []}
     for version, words in entries:
         by_version[version].append(f"route {verb} {' '.join(words)}\n")
-    for version, lines in by_version.items():
-        if lines:
-            attempt(["ip", f"-{version}", "-force", "-batch", "-"], given="".join(lines))
+    return {version: "".join(lines) for version, lines in by_version.items()}
 
 
 def read_route(entry: Mapping[str, Any], version: int) -> KernelRoute:

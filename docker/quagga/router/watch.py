@@ -14,7 +14,6 @@ from router.daemons import DEATHS, Daemons, Death
 from router.ending import Failed, Hopeless, Refused
 from router.grammar import Network
 from router.journal import now, say
-from router.kernel import KernelRoute
 from router.mounted import Mounted, hash_of
 from router.notices import Notices
 from router.readiness import Observation, reason, refusal_of
@@ -60,7 +59,7 @@ class Watch:
         """Daemons that have not been given their configuration since they were started."""
         self._prefixes: frozenset[Network] = frozenset()
         self._deleted: set[Network] = set()
-        self._remembered: list[KernelRoute] = []
+        self._memory = holding.Memory()
         self._settling_until: float | None = None
         self._missing = 0
         self._mended = ""
@@ -95,7 +94,7 @@ class Watch:
     def _want(self, wanted: Configuration) -> None:
         self._wanted = wanted
         self._prefixes = frozenset(route.prefix for route in wanted.routes)
-        self._remembered = [route for route in self._remembered if route.prefix in self._prefixes]
+        self._memory.keep([route for route in self._memory.routes if route.prefix in self._prefixes])
 
     def _listen(self, signals: Signals) -> None:
         """What others did to the routes, and whether somebody asks for a look."""
@@ -130,7 +129,7 @@ class Watch:
         self._earliest = time.monotonic() + max(_ATTENTIVE, 5 * cost)
 
     def _hold(self) -> None:
-        kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._remembered)
+        kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._memory)
         if kept:
             say(f"keeping {kept} routes while the daemons start")
 
@@ -308,7 +307,7 @@ class Watch:
             self._keep_forwarding()
         if not seen.comparison.missing:
             numbers = self._suite.static_protocols
-            self._remembered = [route for route in present if route.protocol in numbers]
+            self._memory.keep([route for route in present if route.protocol in numbers])
         # The file may change again at any moment, and what is said of it has to go together.
         wanted_hash = self._mounted.hash() or self._wanted.hash
         why = reason(self._observe(seen, wanted_hash))
@@ -319,7 +318,7 @@ class Watch:
         found = seen.comparison
         returned, self._deleted = self._deleted - found.missing_prefixes, set()
         self._repairs.note_returned(sorted(returned, key=str))
-        done = self._repairs.mend(found, self._wanted, self._remembered)
+        done = self._repairs.mend(found, self._wanted, self._memory.routes)
         if done:
             self._hush()
         return done

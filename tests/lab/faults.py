@@ -99,13 +99,17 @@ def _lines(log: TextIO, over: threading.Event) -> Iterator[str]:
 
 
 def crash_the_api_server() -> None:
-    """It dies, is away for a moment, and comes back."""
+    """It dies, is away for a moment, and comes back; so do controllers, as where they have leases to lose."""
     with _ONE_AT_A_TIME:
         process.kill("kube-apiserver")
         time.sleep(_AWAY)
         process.again("kube-apiserver")
         daemons = ["etcd", "kube-apiserver"]
         process.wait_until(control.ready, "the API server does not come back", 60, daemons=daemons)
+        # Those of the lab have none, and would try again after half a minute.
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            process.kill(name)
+            process.again(name)
 
 
 def crash_etcd() -> None:

@@ -35,6 +35,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
         monkeypatch.setattr(ending, name, 0.05)
     monkeypatch.setattr(converging, "APPLY_SECONDS", 0.05)
+    monkeypatch.setattr(converging, "SETTLE_SECONDS", 0.001)
     monkeypatch.setattr(converging, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(lease, "WAIT_SECONDS", 0.05)
     monkeypatch.setattr(lease, "_POLL_SECONDS", 0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if _needs_hosts(item) else GIVES_WAY)
+    if "PYTEST_XDIST_WORKER" in os.environ and not _needs_hosts(item):
+        _give_way()
+
+
+@cache
+def _give_way() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY)
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        # The kernel weighs sessions first; the lab's daemons have theirs, and would have to share.
+        os.setsid()
+        group.write_text(str(GIVES_WAY))
 
 
 def _say_what_is_not_run(items: list[pytest.Item]) -> None:

@@ -44,28 +44,22 @@ class Cfy:
             raise AssertionError(f"cfy {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
         return done
 
-    def started(self, *arguments: str) -> subprocess.Popen[str] | warm.Command:
+    def started(self, *arguments: str, keeps_output: bool = True) -> subprocess.Popen[str] | warm.Command:
         """`cfy ARGUMENTS` while it runs."""
+        output = subprocess.PIPE if keeps_output else subprocess.DEVNULL
         return subprocess.Popen(
             self.command(*arguments),
             cwd=PROJECT,
             env=self._env,
             text=True,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
 
     def begin(self, name: str, *arguments: str) -> subprocess.Popen[str] | warm.Command:
         """Start `cfy ARGUMENTS`, which acts on the deployment NAME, and keep nothing of what it says."""
         self.expect(name)
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=PROJECT,
-            env=self._env,
-            text=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        return self.started(*arguments, keeps_output=False)
 
     def command(self, *arguments: str) -> list[str]:
         """What to run for `cfy ARGUMENTS`."""
@@ -101,10 +95,10 @@ class Cfy:
         """Note that it has been uninstalled."""
         self._installed.remove(name)
 
-    def uninstall_the_rest(self) -> None:
-        """Take back what a test left installed, the latest first."""
+    def uninstall_the_rest(self, *, but: str | None = None) -> None:
+        """Take back what a test left installed, the latest first; `but` one that others share."""
         failures = []
-        for name in reversed(list(self._installed)):
+        for name in reversed([name for name in self._installed if name != but]):
             try:
                 self.uninstall(name)
             except AssertionError as failure:
@@ -116,14 +110,17 @@ class Cfy:
 
 
 class WarmCfy(Cfy):
-    """The same without the second that each command takes to import what all of them do."""
+    """The same without the second that each command takes to import what all of them do.
 
-    def started(self, *arguments: str) -> warm.Command:
-        return warm.Command(arguments, PROJECT, self._env)
+    :param host: the host of the lab in whose network it runs; by default this machine.
+    """
 
-    def begin(self, name: str, *arguments: str) -> warm.Command:
-        self.expect(name)
-        return warm.Command(arguments, PROJECT, self._env, keeps_output=False)
+    def __init__(self, workdir: Path, host: str | None = None) -> None:
+        super().__init__(workdir)
+        self._host = host
+
+    def started(self, *arguments: str, keeps_output: bool = True) -> warm.Command:
+        return warm.Command(arguments, PROJECT, self._env, keeps_output, self._host)
 
 
 def _give_local_profile(workdir: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -113,6 +114,30 @@ def test_an_object_deleted_by_hand_is_made_again(
     router.operation("lifecycle.heal")
     router.operation("validation.check_status")
     assert routing.kernel_routes("node1") == PREFIXES
+
+
+@pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
+def test_a_killed_daemon_is_mended_and_seen(daemon: str, router: Router, kubectl: Callable[..., str]) -> None:
+    [victim] = processes.find("node1", daemon)
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    until("the pod's status shows it", lambda: is_ready(kubectl) == "False", 10)
+    until("it is mended", lambda: is_mended(daemon, victim), 5 - (time.monotonic() - killed))
+    until("the pod is ready again", lambda: is_ready(kubectl) == "True", 30)
+    # A lab that is used again still has the events of earlier pods.
+    about = f"reason=Unhealthy,involvedObject.name={router_pod(kubectl, 'metadata.name')}"
+    events = kubectl("get", "events", "--field-selector", about, "-o", "jsonpath={.items[*].message}")
+    assert daemon in events
+
+
+def is_mended(daemon: str, victim: int) -> bool:
+    """Whether another process has taken the victim's place, and the kernel has the routes."""
+    back = any(pid != victim for pid in processes.find("node1", daemon))
+    return back and routing.kernel_routes("node1") == PREFIXES
+
+
+def is_ready(kubectl: Callable[..., str]) -> str:
+    return router_pod(kubectl, 'status.conditions[?(@.type=="Ready")].status')
 
 
 def test_a_daemon_that_was_killed_is_brought_back_and_shown(router: Router) -> None:

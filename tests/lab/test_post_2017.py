@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,10 +13,9 @@ import yaml
 from lab import hosts, ssh
 from tests.lab import routing
 from tests.lab.cfy import PROJECT, Cfy
+from tests.lab.conftest import nothing_left
 from tests.lab.test_router import NODE1, PREFIXES, SERVERS, reaches
 from tests.post_2017 import AS_A_PROPERTY, AS_AN_INPUT, ROUTER
-
-pytestmark = pytest.mark.usefixtures("untouched")
 
 KEY = "/root/.ssh/agent_key.pem"
 # /root as it is, but for its .ssh, in a mount namespace that ends with the command.
@@ -44,25 +44,28 @@ class CfyOf2017(Cfy):
         return hosts.command("control", [*enter, *super().command(*arguments)])
 
 
-@pytest.fixture
-def cfy(kubeconfig: Path, tmp_path: Path) -> Iterator[CfyOf2017]:
-    made = CfyOf2017(tmp_path)
-    yield made
-    made.uninstall_the_rest()
-
-
-@pytest.fixture
-def cluster(cfy: CfyOf2017) -> CfyOf2017:
+@pytest.fixture(scope="module")
+def cluster(
+    kubeconfig: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CfyOf2017]:
+    """The post's cluster, for the routers of all tests; that it leaves no trace is shown at their end."""
+    cfy = CfyOf2017(tmp_path_factory.mktemp("post"))
     blueprint = PROJECT / "blueprints" / "post-2017-cluster" / "local.yaml"
-    cfy.install_file(
-        blueprint,
-        "cluster",
-        node="node1",
-        master="10.200.0.1",
-        ssh_username="ubuntu",
-        ssh_keyfilename=KEY,
-    )
-    return cfy
+    inputs: dict[str, Any] = {"node": "node1", "master": "10.200.0.1"}
+    inputs |= {"ssh_username": "ubuntu", "ssh_keyfilename": KEY}
+    with nothing_left(kubectl):
+        try:
+            cfy.install_file(blueprint, "cluster", **inputs)
+            yield cfy
+        finally:
+            cfy.uninstall_the_rest()
+
+
+@pytest.fixture(autouse=True)
+def no_router_left(cluster: CfyOf2017, untouched: None) -> Iterator[None]:
+    """Whatever becomes of a test, the next one has the cluster for itself."""
+    yield
+    cluster.uninstall_the_rest(but="cluster")
 
 
 def check_that_it_routes_until_uninstalled(cfy: CfyOf2017, kubectl: Callable[..., str]) -> None:
@@ -74,7 +77,6 @@ def check_that_it_routes_until_uninstalled(cfy: CfyOf2017, kubectl: Callable[...
     cfy.uninstall("router")
     assert routing.kernel_routes("node1") == set()
     assert not any(reaches(server) for server in SERVERS)
-    cfy.uninstall("cluster")
 
 
 @pytest.mark.parametrize("elided", [AS_A_PROPERTY, AS_AN_INPUT], ids=["property", "input"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 from lab.hosts import run
 from tests.lab import processes, routing
 from tests.lab.cfy import Cfy
-from tests.lab.conftest import until
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -95,56 +93,8 @@ def test_every_form_of_a_static_route_reaches_the_kernel(labelled: Cfy) -> None:
     labelled.uninstall("router")
 
 
-def test_a_thousand_routes_in_and_out(labelled: Cfy) -> None:
-    prefixes = [f"198.18.{n // 64}.{n % 64 * 4}/30" for n in range(1000)]
-    routes = [{"prefix": prefix, "next_hop": "172.16.0.1"} for prefix in prefixes]
-    labelled.install("router", cluster_deployment="cluster", routes=routes)
-    assert routing.kernel_routes("node1") == set(prefixes)
-    labelled.uninstall("router")
-    assert routing.kernel_routes("node1") == set()
-
-
 def test_a_killed_container_leaves_nothing_after_uninstall(labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster")
     os.kill(processes.container_init("node1"), signal.SIGKILL)
     labelled.uninstall("router")
     assert routing.kernel_routes("node1") == set()
-
-
-def test_a_killed_container_comes_back_with_its_routes(labelled: Cfy, kubectl: Callable[..., str]) -> None:
-    labelled.install("router", cluster_deployment="cluster")
-    os.kill(processes.container_init("node1"), signal.SIGKILL)
-
-    def restarted() -> bool:
-        return router_pod(kubectl, "status.containerStatuses[0].restartCount") == "1"
-
-    until("the kubelet restarted the container", restarted, 30)
-    until("the pod is ready again", lambda: _ready(kubectl) == "True", 30)
-    assert all(reaches(server) for server in SERVERS)
-    labelled.uninstall("router")
-
-
-@pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
-def test_a_killed_daemon_is_mended_and_seen(daemon: str, labelled: Cfy, kubectl: Callable[..., str]) -> None:
-    labelled.install("router", cluster_deployment="cluster")
-    [victim] = processes.find("node1", daemon)
-    os.kill(victim, signal.SIGKILL)
-    killed = time.monotonic()
-    until("the pod's status shows it", lambda: _ready(kubectl) == "False", 10)
-    until("it is mended", lambda: _mended(daemon, victim), 5 - (time.monotonic() - killed))
-    until("the pod is ready again", lambda: _ready(kubectl) == "True", 30)
-    # A lab that is used again still has the events of earlier pods.
-    about = f"reason=Unhealthy,involvedObject.name={router_pod(kubectl, 'metadata.name')}"
-    events = kubectl("get", "events", "--field-selector", about, "-o", "jsonpath={.items[*].message}")
-    assert daemon in events
-    labelled.uninstall("router")
-
-
-def _mended(daemon: str, victim: int) -> bool:
-    """Whether another process has taken the victim's place, and the kernel has the routes."""
-    back = any(pid != victim for pid in processes.find("node1", daemon))
-    return back and routing.kernel_routes("node1") == PREFIXES
-
-
-def _ready(kubectl: Callable[..., str]) -> str:
-    return router_pod(kubectl, 'status.conditions[?(@.type=="Ready")].status')

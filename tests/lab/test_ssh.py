@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from lab import hosts, ssh, state
-from tests.lab import faults, processes, routing
-from tests.lab.cfy import Cfy
+from tests.lab import faults, processes
+from tests.lab.cfy import Cfy, WarmCfy
 from tests.lab.conftest import until
 from tests.lab.faults import Request
 from tests.lab.living import clean
@@ -26,16 +26,10 @@ ARGUMENTS = "/etc/default/kubelet"
 ROLE = {"role": "router"}
 
 
-class CfyAtTheMaster(Cfy):
-    """A `cfy` that runs where 10.200.0.1 can be reached: in the control host's network."""
-
-    def command(self, *arguments: str) -> list[str]:
-        return hosts.command("control", super().command(*arguments))
-
-
 @pytest.fixture
-def cfy(kubeconfig: Path, tmp_path: Path) -> Iterator[CfyAtTheMaster]:
-    made = CfyAtTheMaster(tmp_path / "cfy")
+def cfy(kubeconfig: Path, tmp_path: Path) -> Iterator[Cfy]:
+    """A `cfy` where 10.200.0.1 can be reached."""
+    made = WarmCfy(tmp_path / "cfy", host="control")
     yield made
     made.uninstall_the_rest()
 
@@ -47,7 +41,7 @@ def keys(kubeconfig: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def labelled(cfy: CfyAtTheMaster, keys: dict[str, Any]) -> CfyAtTheMaster:
+def labelled(cfy: Cfy, keys: dict[str, Any]) -> Cfy:
     cfy.install_file(BLUEPRINTS / "by-ssh.yaml", "cluster", **keys)
     return cfy
 
@@ -72,19 +66,23 @@ def register_anew(kubectl: Callable[..., str]) -> None:
     until("node1 is Ready", lambda: kubectl("get", "node", "node1", "-o", ready, check=False) == "True", 30)
 
 
-def test_a_router_by_ssh(labelled: CfyAtTheMaster, keys: dict[str, Any]) -> None:
+def test_a_router_by_ssh(labelled: Cfy, keys: dict[str, Any], tmp_path: Path) -> None:
     outputs = json.loads(labelled("deployments", "outputs", "-b", "cluster").stdout)
     # The master's address, not the tunnel's end; and nothing that opens a door.
     assert outputs == {"kubernetes_info": {"url": "https://10.200.0.1:6443", "node_selector": ROLE}}
     labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", **keys)
     assert all(reaches(server) for server in SERVERS)
+    kept = "\n".join(path.read_text(errors="replace") for path in (tmp_path / "cfy").rglob("*.json"))
+    assert "10.200.0.1" in kept
+    assert "PRIVATE KEY" not in kept
+    assert "client-key-data" not in kept
     labelled.uninstall("router")
     labelled.uninstall("cluster")
     assert "kubelet" not in on_node1("ls", "-a", "/etc/default").split()
 
 
 def test_a_node_that_registers_anew_still_has_its_labels(
-    labelled: CfyAtTheMaster, keys: dict[str, Any], kubectl: Callable[..., str]
+    labelled: Cfy, keys: dict[str, Any], kubectl: Callable[..., str]
 ) -> None:
     labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", **keys)
     register_anew(kubectl)
@@ -98,9 +96,7 @@ def test_a_node_that_registers_anew_still_has_its_labels(
     assert "role" not in labels_of(kubectl, "node1")
 
 
-def test_a_session_that_drops_in_an_install_is_opened_again(
-    labelled: CfyAtTheMaster, keys: dict[str, Any]
-) -> None:
+def test_a_session_that_drops_in_an_install_is_opened_again(labelled: Cfy, keys: dict[str, Any]) -> None:
     def drop() -> None:
         sessions = processes.forked("control", "sshd")
         assert sessions
@@ -114,7 +110,7 @@ def test_a_session_that_drops_in_an_install_is_opened_again(
 
 
 def test_what_the_kubelet_was_told_by_others_stays(
-    cfy: CfyAtTheMaster, keys: dict[str, Any], kubectl: Callable[..., str]
+    cfy: Cfy, keys: dict[str, Any], kubectl: Callable[..., str]
 ) -> None:
     before = 'OTHER=1\nKUBELET_EXTRA_ARGS="--v=1 --node-labels=role=router"\n'
     on_node1("sudo", "tee", ARGUMENTS, given=before)
@@ -145,7 +141,7 @@ def test_what_the_kubelet_was_told_by_others_stays(
     ],
 )
 def test_what_is_refused_before_anything_is_changed(
-    inputs: dict[str, Any], sentence: str, cfy: CfyAtTheMaster, keys: dict[str, Any]
+    inputs: dict[str, Any], sentence: str, cfy: Cfy, keys: dict[str, Any]
 ) -> None:
     asked = {**keys, **inputs}
     said = cfy.install_file(BLUEPRINTS / "by-ssh.yaml", "cluster", check=False, retries=0, **asked)
@@ -155,17 +151,9 @@ def test_what_is_refused_before_anything_is_changed(
     assert "kubelet" not in on_node1("ls", "-a", "/etc/default").split()
 
 
-def test_a_wrong_key_is_named(cfy: CfyAtTheMaster, keys: dict[str, Any]) -> None:
+def test_a_wrong_key_is_named(cfy: Cfy, keys: dict[str, Any]) -> None:
     keys["key"] = str(state.current().ssh / "host-node1")
     said = cfy.install_file(BLUEPRINTS / "by-ssh.yaml", "cluster", check=False, **keys)
     assert "ubuntu@10.200.0.1:22 does not let us in with the key ssh-ed25519 SHA256:" in said.stdout
     assert "[retry" not in said.stdout
     cfy.uninstall("cluster")
-
-
-def test_nothing_secret_is_kept(labelled: CfyAtTheMaster, tmp_path: Path) -> None:
-    kept = "\n".join(path.read_text(errors="replace") for path in (tmp_path / "cfy").rglob("*.json"))
-    assert "10.200.0.1" in kept
-    assert "PRIVATE KEY" not in kept
-    assert "client-key-data" not in kept
-    assert routing.kernel_routes("node1") == set()

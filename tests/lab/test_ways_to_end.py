@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,9 @@ from lab.hosts import run
 from tests.lab import faults, processes, routing
 from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.conftest import until
-from tests.lab.living import clean, tear_away
+from tests.lab.faults import Request
+from tests.lab.living import Router, clean, pod_of, tear_away
+from tests.lab.test_router import router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -25,9 +28,21 @@ ROUTER = ("install", "blueprints/router/local.yaml", "-i", "cluster_deployment=c
 WORKLOAD = ("get", "daemonsets,deployments", "-o", "name")
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "Pod"])
-def test_other_kinds_route_too(kind: str, labelled: Cfy) -> None:
+@pytest.mark.parametrize(
+    ("kind", "moment"), [("Deployment", Request("patch", "deployments")), ("Pod", Request("delete", "pods"))]
+)
+def test_other_kinds_route_too_and_finish_a_restart_that_was_cut_off(
+    kind: str, moment: Request, labelled: Cfy, kubectl: Callable[..., str], tmp_path: Path
+) -> None:
     labelled.install("router", cluster_deployment="cluster", kind=kind)
+    assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
+    router, before = Router(labelled, tmp_path), pod_of(kubectl)
+    with router.changing(check_seconds=7) as command, faults.strike(moment, command.kill):
+        command.communicate(timeout=60)
+    assert command.returncode == -signal.SIGKILL
+    assert "Task failed" not in router.operation("lifecycle.heal")
+    assert pod_of(kubectl) != before
+    assert router_pod(kubectl, "spec.containers[0].env").count('"7"') == 1
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
     assert clean("node1", labelled.uninstall("router").stdout)
 

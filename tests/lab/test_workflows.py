@@ -74,9 +74,9 @@ def test_scaling_gives_the_other_node_a_router_and_takes_it_back(
 
 def test_a_start_that_failed_is_rolled_back(labelled: Cfy, kubectl: Kubectl) -> None:
     labelled.expect("router")
-    image = {"cluster_deployment": "cluster", "image": "nosuch"}
+    inputs = {"cluster_deployment": "cluster", "interfaces": ["eth0", "eth9"]}
     blueprint = "blueprints/router/local.yaml"
-    words = ("install", blueprint, "-b", "router", "-i", json.dumps(image), "--task-retries", "0")
+    words = ("install", blueprint, "-b", "router", "-i", json.dumps(inputs), "--task-retries", "0")
     assert labelled(*words, check=False).returncode != 0
     assert kubectl("get", "daemonsets", "-o", "name").split()
     labelled("executions", "start", "rollback", "-b", "router")

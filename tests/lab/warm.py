@@ -26,6 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lab import hosts
+
 _PROJECT = Path(__file__).resolve().parents[2]
 # What `cfy` and the plugin import, as long as it reads no environment.
 _IMPORTS = (
@@ -44,7 +46,12 @@ class Command:
     """One `cfy ARGUMENTS` that runs, with what tests use of a `subprocess.Popen`."""
 
     def __init__(
-        self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], keeps_output: bool = True
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        keeps_output: bool = True,
+        host: str | None = None,
     ) -> None:
         self.args = ["cfy", *arguments]
         self.returncode: int | None = None
@@ -58,7 +65,7 @@ class Command:
             self._output, output = -1, os.open(os.devnull, os.O_WRONLY)
         asked = {"argv": self.args, "cwd": str(cwd), "env": dict(env)}
         try:
-            socket.send_fds(_interpreter(), [json.dumps(asked).encode()], [output, theirs.fileno()])
+            socket.send_fds(_interpreter(host), [json.dumps(asked).encode()], [output, theirs.fileno()])
         finally:
             os.close(output)
             theirs.close()
@@ -129,12 +136,15 @@ class Command:
 
 
 @cache
-def _interpreter() -> socket.socket:
+def _interpreter(host: str | None) -> socket.socket:
+    """One on this machine, or in a host's network."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
     descriptor = theirs.fileno()
     argv = [sys.executable, "-m", "tests.lab.warm", str(descriptor)]
-    server = subprocess.Popen(argv, cwd=_PROJECT, pass_fds=[descriptor])
+    server = subprocess.Popen(
+        hosts.command(host, argv) if host else argv, cwd=_PROJECT, pass_fds=[descriptor]
+    )
     theirs.close()
 
     def end() -> None:

@@ -43,6 +43,28 @@ def test_what_others_do_to_routes_is_seen_before_the_next_check(
     assert router.status["repairs"] == {"daemons": 0, "routes": 2}
 
 
+def test_a_route_of_somebody_else_that_keeps_ours_out_is_named(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.route("add 10.0.0.0/24 via 172.16.0.9")
+    await_that(lambda: not router.ready, 10, router)
+    time.sleep(1.5)
+    reason = router.status["reason"]
+    assert (
+        "10.0.0.0/24 via 172.16.0.1 (somebody's 10.0.0.0/24 via 172.16.0.9, proto 3 metric 0, comes first)"
+    ) in reason
+    _, command, where = reason.split("`")
+    assert where == " on node1 lets ours in"
+
+    node.ip(command.removeprefix("ip "))
+    router.await_ready()
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+    assert router.status["repairs"]["routes"] == 0
+    assert "to the daemons again" not in router.log
+
+
 def test_a_route_that_was_led_elsewhere_is_led_back(node: Node, start: Callable[..., Container]) -> None:
     lines = [*many(5), "ip route 10.1.0.0/24 172.16.0.1", "ip route 10.1.0.0/24 172.16.0.2"]
     router = start(frr_conf=frr_conf(lines), environment=EVERY_SECOND).await_ready()
@@ -115,6 +137,9 @@ def test_an_interface_that_goes_down_and_up(node: Node, start: Callable[..., Con
     node.ip("link set eth1 down")
     await_that(lambda: not router.ready, 10, router)
     assert "2 of 2 routes are not in the kernel as wanted" in router.status["reason"]
+    time.sleep(2.5)
+    # Nothing was mended, so nothing is counted.
+    assert router.status["repairs"]["routes"] == 0
 
     node.ip("link set eth1 up")
     router.await_ready()

@@ -172,7 +172,7 @@ def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
     assert router.status["repairs"] == {"daemons": 1, "routes": 0}
 
 
-@pytest.mark.parametrize("daemon", ["staticd", "ospfd", "mgmtd"])
+@pytest.mark.parametrize("daemon", ["zebra", "staticd", "ospfd", "mgmtd"])
 def test_what_a_neighbour_taught_stays_while_others_are_mended(
     daemon: str, neighbour: Neighbour, node: Node, start: Callable[..., Container]
 ) -> None:
@@ -185,10 +185,34 @@ def test_what_a_neighbour_taught_stays_while_others_are_mended(
         await_that(lambda: "was brought back" in str(router.status["reason"]), 10, router)
         router.await_ready()
         router.apply(speaking(ALL, STATIC[:200]))
+        await_that(lambda: node.routes(186) == ["10.50.0.0/24"], 20, router)
+        await_that(lambda: node.routes(202) == [], 20, router)
 
     assert poller.absences == []
     assert router.ready
     await_that(lambda: len(neighbour.routes(186)) == 200, 10, router)
+
+
+def test_what_a_neighbour_taught_outlives_the_container(
+    neighbour: Neighbour, node: Node, start: Callable[..., Container]
+) -> None:
+    before = node.everything()
+    first = start(frr_conf=speaking(ALL)).await_ready()
+    await_that(lambda: node.routes(186) == ["10.50.0.0/24"], 20, first)
+
+    with Poller(node, ["10.50.0.0/24"]) as poller:
+        first.kill()
+        second = start(frr_conf=speaking(ALL)).await_ready()
+        await_that(lambda: node.routes(186) == ["10.50.0.0/24"], 20, second)
+        await_that(lambda: node.routes(202) == [], 20, second)
+    assert poller.absences == []
+
+    second.kill()
+    third = start(frr_conf=frr_conf(STATIC)).await_ready()
+    # Whoever speaks no BGP any more is taught nothing.
+    assert node.routes(186) == node.routes(202) == []
+    assert third.stop()[0] == 0
+    assert node.everything() == before
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.1, 0.3])

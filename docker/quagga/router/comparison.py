@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.grammar import Address, Network, Route
@@ -20,10 +20,12 @@ class Comparison:
     """One entry for each route or next hop that the kernel lacks."""
     missing_prefixes: frozenset[Network]
     absent: tuple[Route, ...]
-    """The lines of those prefixes to which the kernel has no route of ours at all."""
+    """The lines of those prefixes to which the kernel has no route of ours at all, though it could."""
     altered: tuple[KernelRoute, ...]
     """Routes of ours that lead elsewhere, though the wanted way could be gone."""
     unexpected: tuple[KernelRoute, ...]
+    rivals: tuple[KernelRoute, ...] = ()
+    """Routes of others to missing prefixes, which keep ours out of the kernel."""
 
     @property
     def installed(self) -> int:
@@ -43,11 +45,18 @@ def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], suite: Suit
     missing = {
         prefix: lacking for prefix, lines in by_prefix.items() if (lacking := _lacking(lines, ours, finder))
     }
+    rivals = _rivals(missing.keys() - ours.keys(), present, suite)
     return Comparison(
         len(by_prefix),
-        tuple(str(route) for lacking in missing.values() for route in lacking),
+        tuple(_told(route, rivals) for lacking in missing.values() for route in lacking),
         frozenset(missing),
-        tuple(line for prefix in missing if prefix not in ours for line in by_prefix[prefix]),
+        tuple(
+            line
+            for prefix in missing
+            if prefix not in ours and prefix not in rivals
+            for line in by_prefix[prefix]
+            if finder.leads_to(line)
+        ),
         tuple(
             ours[prefix]
             for prefix, lacking in missing.items()
@@ -56,6 +65,7 @@ def compare(wanted: Iterable[Route], present: Sequence[KernelRoute], suite: Suit
         tuple(
             route for route in marked if route.prefix not in by_prefix or ours.get(route.prefix) is not route
         ),
+        tuple(rivals.values()),
     )
 
 
@@ -94,6 +104,24 @@ def _ours(present: Iterable[KernelRoute], suite: Suite) -> dict[Network, KernelR
         and route.metric == suite.static_metric
         and route.table == MAIN_TABLE
     }
+
+
+def _rivals(
+    prefixes: Container[Network], present: Iterable[KernelRoute], suite: Suite
+) -> dict[Network, KernelRoute]:
+    """What somebody else has put there comes before whatever the daemons have, whatever its metric."""
+    return {
+        route.prefix: route
+        for route in present
+        if route.prefix in prefixes and route.table == MAIN_TABLE and route.protocol not in suite.protocols
+    }
+
+
+def _told(route: Route, rivals: Mapping[Network, KernelRoute]) -> str:
+    rival = rivals.get(route.prefix)
+    if rival is None:
+        return str(route)
+    return f"{route} (somebody's {rival}, proto {rival.protocol} metric {rival.metric}, comes first)"
 
 
 class _Finder:

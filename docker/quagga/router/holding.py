@@ -4,11 +4,12 @@ A daemon that comes back after a crash takes its predecessor's nexthop objects o
 them the routes that packets are following, for some milliseconds; routes that nobody wants any more it keeps
 for ever. So before it comes back, each of its routes gets a twin under a protocol number of our own and with
 a metric that no daemon prefers, and the originals go. Once the daemons have installed what is wanted, the
-twins go too.
+twins go too; those of routes that neighbours had taught stay until they have taught them again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -16,8 +17,10 @@ from router import kernel
 from router.kernel import UNICAST, Batch, KernelRoute
 from router.suite import HELD, Suite
 
-# FRR takes the upper byte of a kernel route's metric for its distance, and 255 means "never".
+# FRR takes the upper byte of a kernel route's metric for its distance, and 255 means "never". The next one
+# tells whose route it is a twin of.
 _METRIC: Final = 0xFF000000
+_ORIGIN_BITS: Final = 16
 
 
 class Memory:
@@ -67,16 +70,30 @@ def held() -> list[KernelRoute]:
     return kernel.of_protocols({HELD})
 
 
-def release() -> int:
-    """Let the twins go; returns how many there were."""
-    kept = held()
-    kernel.remove(kept)
-    return len(kept)
+def release(suite: Suite, present: Iterable[KernelRoute], learning: frozenset[int]) -> tuple[int, int]:
+    """Let the twins go, but for those of routes that are still to be learnt again: how many go, and stay.
+
+    :param present: every route of the kernel.
+    :param learning: protocol numbers of what neighbours teach.
+    """
+    routes = list(present)
+    own = suite.protocols - {HELD}
+    back = {(route.prefix, route.table) for route in routes if route.protocol in own}
+    twins = [route for route in routes if route.protocol == HELD]
+    going = [one for one in twins if _origin(one) not in learning or (one.prefix, one.table) in back]
+    kernel.remove(going)
+    return len(going), len(twins) - len(going)
 
 
 def twin(route: KernelRoute) -> KernelRoute:
     """The same way under our own number, where it stands behind what a daemon installs."""
-    return replace(route, protocol=HELD, metric=_METRIC | (route.metric & 0xFFFF))
+    metric = _METRIC | route.protocol << _ORIGIN_BITS | (route.metric & 0xFFFF)
+    return replace(route, protocol=HELD, metric=metric)
+
+
+def _origin(one: KernelRoute) -> int:
+    """The protocol number of the route that it is a twin of."""
+    return one.metric >> _ORIGIN_BITS & 0xFF
 
 
 def _can_be_put_back(route: KernelRoute) -> bool:

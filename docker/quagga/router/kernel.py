@@ -16,6 +16,8 @@ UNICAST: Final = "unicast"
 _TYPES: Final = {"1": UNICAST, "6": "blackhole", "7": "unreachable", "8": "prohibit"}
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
 MAIN_TABLE: Final = "254"
+_BOOT: Final = 3
+"""The protocol number of what is added by hand, which ip(8) does not print."""
 
 Batch = dict[int, str]
 """Commands for ip(8), by the version of IP."""
@@ -157,7 +159,7 @@ def read_route(entry: Mapping[str, Any], version: int) -> KernelRoute:
     type_number = str(entry.get("type", "1"))
     return KernelRoute(
         prefix=ipaddress.ip_network(destination, strict=False),
-        protocol=int(entry.get("protocol", 0)),
+        protocol=int(entry.get("protocol", _BOOT)),
         metric=int(entry.get("metric", 0)),
         type=_TYPES.get(type_number, type_number),
         table=str(entry.get("table", MAIN_TABLE)),

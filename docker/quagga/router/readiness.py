@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from router.comparison import Comparison
+from router.kernel import KernelRoute
 
 _NAMED: Final = 3
 
@@ -69,5 +70,11 @@ def _missing(seen: Observation) -> str:
         return f"routes are being installed; {count} of {wanted} are not in the kernel yet: {named}{more}"
     return (
         f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
-        f" does {seen.node} reach the next hop, and is the interface up?"
+        f" {_advice(seen.comparison.rivals, seen.node)}"
     )
+
+
+def _advice(rivals: Sequence[KernelRoute], node: str) -> str:
+    if not rivals:
+        return f"does {node} reach the next hop, and is the interface up?"
+    return f"`ip route del {' '.join(rivals[0].key)}` on {node} lets ours in"

@@ -20,6 +20,8 @@ _DRAFT: Final = FOLDER / "repair.conf"
 _PATIENCE: Final = 0.5
 """Seconds in which the daemon that writes to the kernel puts a route back that was taken from it."""
 _PAUSE: Final = 0.02
+_RAREST: Final = 6
+"""Doublings of the time after which routes that did not come are given to the daemons again."""
 
 
 class Repairs:
@@ -29,6 +31,9 @@ class Repairs:
         self._suite = suite
         self._seconds = seconds
         self._after = 0.0
+        self._vain = 0
+        """How often routes were given to the daemons again without any of them coming."""
+        self._given: set[Network] = set()
         self._tried: dict[Network, KernelRoute] = {}
         self.routes = 0
         self.daemons = 0
@@ -41,13 +46,14 @@ class Repairs:
 
     def hurry(self) -> None:
         """Somebody asks for it now: what was tried a short time ago is tried again."""
-        self._after = 0.0
+        self._after, self._vain = 0.0, 0
         self._tried.clear()
 
     def mend(self, found: Comparison, wanted: Configuration, remembered: Iterable[KernelRoute]) -> bool:
         """Mend what can be mended; tells whether anything was done."""
         done = self._remove(found.unexpected, wanted)
         done = self._restore(found.altered, remembered) or done
+        self._count_given(found)
         return self._reinstall(found.absent) or done
 
     def note_returned(self, prefixes: Iterable[Network]) -> None:
@@ -93,17 +99,27 @@ class Repairs:
                 return
             time.sleep(_PAUSE)
 
+    def _count_given(self, found: Comparison) -> None:
+        """What was given again and has come is mended; the rest may only have waited for it."""
+        came = self._given - found.missing_prefixes
+        self._given &= found.missing_prefixes
+        if came:
+            self.routes += len(came)
+            self._after, self._vain = 0.0, 0
+
     def _reinstall(self, absent: Sequence[Route]) -> bool:
         """Routes that were lost in silence: the daemons believe them to be there until they are told anew."""
         if not absent or time.monotonic() < self._after:
             return False
-        self._after = time.monotonic() + self._seconds
+        # What does not come costs the supervisor its time, and the more routes the more.
+        self._after = time.monotonic() + self._seconds * 2 ** min(self._vain, _RAREST)
+        self._vain += 1
         lines = [(route.removal, route.line) for route in absent]
         complaint = vtysh.reinstall(lines, _DRAFT, self._suite.configurer)
         named = _named(absent)
         say(f"gave {len(absent)} routes to the daemons again, for they are not in the kernel: {named}")
         self._complain("the daemons did not take a route again", complaint)
-        self.routes += len(absent)
+        self._given |= {route.prefix for route in absent}
         return True
 
     def _complain(self, what: str, complaint: str | None) -> None:

@@ -14,9 +14,11 @@ from router.daemons import DEATHS, Daemons, Death
 from router.ending import Failed, Hopeless, Refused
 from router.grammar import Network
 from router.journal import now, say
+from router.kernel import KernelRoute
 from router.mounted import Mounted, hash_of
 from router.notices import Notices
 from router.readiness import Observation, reason, refusal_of
+from router.relearning import Relearning
 from router.repairs import Repairs
 from router.sight import Sight
 from router.signals import Signals
@@ -61,6 +63,7 @@ class Watch:
         self._deleted: set[Network] = set()
         self._memory = holding.Memory()
         self._settling_until: float | None = None
+        self._relearning = Relearning(suite)
         self._missing = 0
         self._mended = ""
         self._mended_until = 0.0
@@ -130,8 +133,15 @@ class Watch:
 
     def _hold(self) -> None:
         kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._memory)
+        self._relearning.begin()
         if kept:
             say(f"keeping {kept} routes while the daemons start")
+
+    def _end_those_that_learn(self) -> None:
+        """What they have learnt they do not tell a manager that comes anew, as FRR's own watchdog knows."""
+        for name in set(self._daemons.running) - self._suite.core:
+            self._daemons.kill(name)
+            self._bare.add(name)
 
     def _bring_up(self) -> None:
         """Start the daemons that do not run and hand the configuration to those that lack it."""
@@ -197,6 +207,8 @@ class Watch:
         for death in deaths:
             if death.child.hopeless:
                 raise Hopeless(f"{death}, and that {DEATHS} times within a minute")
+        if self._suite.manager in names:
+            self._end_those_that_learn()
         if vital:
             self._bring_up()
         else:
@@ -300,7 +312,7 @@ class Watch:
         """Compare with the kernel, mend what can be mended, and report; tells whether all is well."""
         present = kernel.routes()
         seen = sight.look(self._suite, self._wanted, present, self._daemons.running)
-        self._settle(seen)
+        self._settle(seen, present)
         repaired = False
         if self._settling_until is None:
             repaired = self._repair(seen)
@@ -323,9 +335,11 @@ class Watch:
             self._hush()
         return done
 
-    def _settle(self, seen: Sight) -> None:
+    def _settle(self, seen: Sight, present: list[KernelRoute]) -> None:
         """Decide whether routes are still coming in; once they are not, those that were kept for them go."""
         if self._settling_until is None:
+            if self._relearning.left and self._relearning.release(self._wanted.text, present):
+                self._hush()
             return
         found = seen.comparison
         missing = len(found.missing)
@@ -335,9 +349,9 @@ class Watch:
         if missing and time.monotonic() < self._settling_until:
             return
         self._settling_until = None
-        holding.release()
-        self._hush()
         say(f"{found.installed} of {found.wanted} routes are in the kernel")
+        self._relearning.release(self._wanted.text, present)
+        self._hush()
 
     def _keep_forwarding(self) -> None:
         try:
@@ -382,5 +396,5 @@ class Watch:
         if self._settling_until is not None:
             return max(_QUICK, 2 * cost)
         # A refusal does not go away by being looked at.
-        calm = quiet or self._refused is not None
+        calm = not self._relearning.left and (quiet or self._refused is not None)
         return self._seconds if calm else min(self._seconds, max(_ATTENTIVE, 5 * cost))

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 _HEADS = ("NODE", "READY", "DAEMONS", "WANTED", "INSTALLED", "MISSING", "UNEXPECTED", "LAST CHANGE")
+_SHOWN_TIME = "%Y-%m-%d %H:%M:%S"
 _SHORT_HASH = 8
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
@@ -78,7 +79,7 @@ def _change(change: Mapping[str, Any] | None) -> str:
     if not change:
         return "none"
     moment = _moment(change.get("at"))
-    when = moment.strftime("%Y-%m-%d %H:%M:%S") if moment else str(change.get("at"))
+    when = f"{moment:{_SHOWN_TIME}}" if moment else str(change.get("at"))
     counts = f"+{change.get('added', 0)} -{change.get('removed', 0)}"
     return f"{when} {counts} in {change.get('seconds', '?')} s ({str(change.get('hash'))[:_SHORT_HASH]})"
 
@@ -92,7 +93,9 @@ def _remarks(live: Mapping[str, Any]) -> Iterator[str]:
             if named := (router.get("routes") or {}).get(kind):
                 yield f"{name}, {kind}: {', '.join(named)}"
         if router.get("last_error"):
-            yield f"{name}, last error: {router['last_error']}"
+            moment = _moment(router.get("last_error_at"))
+            when = f" (at {moment:{_SHOWN_TIME}})" if moment else ""
+            yield f"{name}, last error: {router['last_error']}{when}"
     if not live["routers"]:
         yield "no pod of the router is there"
     for node in live.get("nodes_without_router") or []:

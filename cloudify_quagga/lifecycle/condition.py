@@ -35,6 +35,7 @@ _TOLD = (
     "refused",
     "last_change",
     "last_error",
+    "last_error_at",
 )
 
 

@@ -258,6 +258,8 @@ def test_a_password_that_goes_is_in_no_arguments(start: Callable[..., Container]
     router = start(frr_conf=speaking(POLICY + secret + OSPF, STATIC[:3], keyed)).await_ready()
     router.run("sh", "-c", LISTEN_IN)
 
+    judged = speaking(POLICY + secret, STATIC[:3])
+    assert router.ask("check", str(len(judged)), given=judged)[0] == 0
     router.apply(speaking(POLICY + secret.replace("hunter2", "other"), STATIC[:3]))
     router.apply(speaking(POLICY + BGP, STATIC[:3]))
 
@@ -269,6 +271,7 @@ def test_a_password_that_goes_is_in_no_arguments(start: Callable[..., Container]
     assert "-f" in arguments
     assert "hunter" not in arguments
     assert "other" not in arguments
+    assert router.run("grep", "-rl", "hunter", "/run/quagga").stdout == ""
 
 
 HOLDER = """

@@ -31,6 +31,7 @@ KEYS = {
     "refused",
     "last_change",
     "last_error",
+    "last_error_at",
     "protocols",
 }
 HAS = "which has eth0, eth1, lo"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import admission, ending, forwarding, ports
+from router import addressees, admission, ending, forwarding, holding, kernel, ports, relearning, vtysh
 from router.command import Result
 from router.ending import Refused
 from router.forwarding import Before, parse_before
+from router.kernel import Hop, KernelRoute
 from router.namespace import suite_sockets
 from router.ports import Listener
 from router.status import Status
@@ -269,3 +273,60 @@ def test_a_port_that_somebody_else_holds_is_refused() -> None:
         Refused, match=r"^router bgp: port 179 of node1, where neighbours call, is held by .* at 0.0.0.0; "
     ):
         admission.refuse_others({179: bgpd}, [Listener("0.0.0.0", 179, 0, 0)], "node1")
+
+
+def test_what_is_judged_is_on_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(path: Path, private: bool = False) -> None:
+        seen.append((os.readlink(path), path.read_text(), private))
+
+    monkeypatch.setattr(vtysh, "refuse_faults", look)
+    monkeypatch.setattr(forwarding, "refuse_what_cannot_be", lambda *_: None)
+    monkeypatch.setattr(admission, "ports_of_others", lambda _: [])
+    monkeypatch.setattr(addressees, "of", lambda _: [])
+    text = "ip forwarding\nno ipv6 forwarding\nrouter bgp 1\n neighbor 172.16.0.1 password hunter2\nend\n"
+    admission.judge(text.encode(), FRR, "node1", private=True)
+    [(where, judged, private)] = seen
+    assert where.startswith("/memfd:")
+    assert "hunter2" in judged
+    assert private
+
+
+TAUGHT = KernelRoute(ip_network("10.50.0.0/24"), 186, 20, hops=(Hop("172.16.0.1", "eth1"),))
+SPEAKS_BGP = "router bgp 65000\n"
+
+
+def test_what_was_taught_is_kept_until_it_is_taught_again_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, said, table = [1000.0], list[str](), {holding.twin(TAUGHT)}
+    monkeypatch.setattr("router.relearning.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(relearning, "say", said.append)
+    monkeypatch.setattr(kernel, "remove", table.difference_update)
+    kept = relearning.Relearning(FRR)
+    kept.begin()
+    assert not kept.release(SPEAKS_BGP, table)
+    assert kept.left == 1
+    now[0] += relearning.SECONDS - 1
+    assert not kept.release(SPEAKS_BGP, table)
+    now[0] += 2
+    assert kept.release(SPEAKS_BGP, table)
+    assert (kept.left, table) == (0, set())
+    kept.begin()
+    table |= {holding.twin(TAUGHT), TAUGHT}
+    assert kept.release(SPEAKS_BGP, table)
+    assert table == {TAUGHT}
+    assert said == [
+        "keeping 1 routes until neighbours have taught them again",
+        "1 routes go, for no neighbour has taught them again in 120 s",
+    ]
+
+
+def test_what_nobody_can_teach_any_more_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {holding.twin(TAUGHT)}
+    monkeypatch.setattr(kernel, "remove", table.difference_update)
+    kept = relearning.Relearning(FRR)
+    kept.begin()
+    assert kept.release("router ospf\n", table)
+    assert table == set()

@@ -6,6 +6,7 @@ it says so. So it is asked there, on a socket behind which no daemon is: nothing
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -79,7 +80,8 @@ def read(lines: Sequence[tuple[int, str]], printed: str) -> list[Addressed]:
 def _said_to(lines: Iterable[str]) -> str:
     given = "".join(f"{_KEYS.sub('_', line)}\n" for line in lines)
     with _nobody() as folder:
-        shell = ["vtysh", "--vty_socket", str(folder), "--histfile", str(folder / "history")]
+        # What is typed may hold a password.
+        shell = ["vtysh", "--vty_socket", str(folder), "--histfile", os.devnull]
         result = attempt(["env", "TERM=dumb", *shell], given, together=True)
     if result.status != 0:
         raise Failed(f"vtysh did not say which daemons the lines are for: exit status {result.status}")
@@ -89,6 +91,7 @@ def _said_to(lines: Iterable[str]) -> str:
 @contextmanager
 def _nobody() -> Iterator[Path]:
     """A folder that only root reads, with a socket that says yes to everything."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="nobody-", dir=FOLDER))
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

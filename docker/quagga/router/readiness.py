@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from router.comparison import Comparison
-from router.kernel import KernelRoute
 
 _NAMED: Final = 3
 
@@ -68,13 +67,13 @@ def _missing(seen: Observation) -> str:
     )
     if seen.settling:
         return f"routes are being installed; {count} of {wanted} are not in the kernel yet: {named}{more}"
+    if seen.comparison.rivals:
+        rival = " ".join(seen.comparison.rivals[0].key)
+        return (
+            f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
+            f" `ip route del {rival}` on {seen.node} lets ours in"
+        )
     return (
         f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
-        f" {_advice(seen.comparison.rivals, seen.node)}"
+        f" does {seen.node} reach the next hop, and is the interface up?"
     )
-
-
-def _advice(rivals: Sequence[KernelRoute], node: str) -> str:
-    if not rivals:
-        return f"does {node} reach the next hop, and is the interface up?"
-    return f"`ip route del {' '.join(rivals[0].key)}` on {node} lets ours in"

@@ -45,6 +45,7 @@ _EMPTY: Final[Mapping[str, Any]] = {
     "refused": None,
     "last_change": None,
     "last_error": None,
+    "last_error_at": None,
     "protocols": {},
 }
 _INTERNAL: Final = ("settling", "mended")

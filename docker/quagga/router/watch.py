@@ -202,7 +202,7 @@ class Watch:
         # First of all: the routes of a daemon that died may be on their way out of the kernel.
         if vital:
             self._hold()
-        facts = {"last_error": what, "daemons": self._daemons.facts}
+        facts = {"last_error": what, "last_error_at": now(), "daemons": self._daemons.facts}
         self._status.write(f"{what} and is being brought back", facts)
         for death in deaths:
             if death.child.hopeless:
@@ -291,6 +291,7 @@ class Watch:
     def _refuse(self, name: str, error: Exception) -> None:
         refused = {"hash": name, "reason": str(error)}
         if refused != self._refused:
+            self._repairs.last_error = f"refused the configuration {name[:16]}: {error}"
             say(f"refused the configuration {name[:16]}, {self._wanted.hash[:16]} stays: {error}")
         self._refused = refused
 

@@ -48,6 +48,11 @@ class Report:
         """Why it is not ready."""
         return str(self.said.get("reason") or "it gives no reason")
 
+    @property
+    def forwarding_switched(self) -> list[str]:
+        """`ipv4` and `ipv6`, as far as it has itself switched their forwarding."""
+        return [str(one) for one in self.said.get("forwarding_switched") or []]
+
     def refusal_of(self, configuration: str) -> str | None:
         """Why it did not take a configuration, where it did not."""
         refused = self.said.get("refused") or {}

@@ -52,6 +52,7 @@ def update(
         if now != record:
             router = wanted(now)
             _check(cluster, owner, now, router)
+        _check_security(way, now, router)
         begun = replace(_begun(owner, now, router), access=access)
         if begun.hash != now.hash or now.earlier:
             _check_accepted(way, now, router)
@@ -83,6 +84,30 @@ def _check_same_object(before: Router, wanted: Router) -> None:
         if was != now:
             right = f"cannot take the place of {was} in a router that lives; uninstall and install it"
             raise Refused(name, now, right)
+
+
+def _check_security(way: Convergence, record: Record, wanted: Router) -> None:
+    """A pod with few capabilities can only take over what the node itself does."""
+    if wanted.security != "capabilities" or record.wanted.security == wanted.security:
+        return
+    found = way.its_pods(record)
+    away = way.away(found)
+    for pod in found:
+        if not pods.is_running(pod) or pod in away:
+            continue
+        try:
+            switched = asking.report(way.cluster, pod, record.wanted.secrets).forwarding_switched
+        except asking.Unanswered:
+            # Its successor says so when it starts.
+            continue
+        if switched:
+            raise Refused(
+                "security",
+                wanted.security,
+                f"cannot take over on {pods.node_of(pod)}, where this router itself has switched the"
+                f" forwarding of {' and '.join(switched)}; uninstall it, set net.{switched[0]} forwarding"
+                " on the node for good, and install it so",
+            )
 
 
 def _begun(owner: Owner, record: Record, wanted: Router) -> Record:

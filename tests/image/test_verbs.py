@@ -27,6 +27,7 @@ KEYS = {
     "routes",
     "forwarding",
     "forwarding_differs",
+    "forwarding_switched",
     "repairs",
     "refused",
     "last_change",

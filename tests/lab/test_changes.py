@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -64,6 +65,7 @@ def test_without_properties_it_is_again_what_its_node_says(router: Router) -> No
         ({"routes": routes(["10.200.0.0/24"])}, "routes[0].prefix: 10.200.0.0/24"),
         ({"raw": "router ospf\n no such words"}, "% Unknown command"),
         ({"interfaces": ["eth0", "eth9"]}, "'eth9' is not an interface of node1"),
+        ({"security": "capabilities"}, "security: capabilities cannot take over on node1, where this"),
     ],
 )
 def test_what_is_refused_changes_nothing(
@@ -76,6 +78,28 @@ def test_what_is_refused_changes_nothing(
     assert routing.kernel_routes("node1") == PREFIXES
     assert pod_of(kubectl) == before
     assert router.remembered() == remembered
+
+
+@pytest.mark.parametrize(
+    ("properties", "sentence"),
+    [
+        # Only the daemon that runs knows that it has another AS already.
+        ({"raw": ["router bgp 65001", "exit", "router bgp 65002"]}, "65001"),
+        ({"routes": routes(sorted(PREFIXES), "192.0.2.77")}, "did not come into the kernel within 5 s"),
+    ],
+)
+def test_what_the_daemons_decline_is_undone(
+    properties: dict[str, Any], sentence: str, router: Router, kubectl: Callable[..., str]
+) -> None:
+    before, wanted = pod_of(kubectl), router.remembered()["router"]["wanted"]
+    with traffic.TableWatch("node1", PREFIXES) as table, traffic.Stream() as stream:
+        said = router.change(check=False, **properties)
+    assert re.search(rf"refused the configuration: .*{sentence}.*; what was before is in force again", said)
+    assert (table.lowest, stream.delivery.lost) == (len(PREFIXES), 0)
+    assert pod_of(kubectl) == before
+    assert router.remembered()["router"]["wanted"] == wanted
+    assert router.drift() == {}
+    assert router.is_well()
 
 
 def test_a_container_that_is_killed_for_memory_comes_back_to_its_routes(
@@ -148,6 +172,7 @@ def test_a_change_that_was_cut_off_is_finished_by_the_next_operation(router: Rou
     asked = Request("patch", "configmaps")
     with router.changing(routes=wanted) as command, faults.strike(asked, command.kill):
         command.communicate(timeout=60)
+    assert command.returncode == -signal.SIGKILL
     router.operation("lifecycle.heal")
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
     router.operation("validation.check_status")

@@ -69,6 +69,35 @@ def test_routes_added_and_deleted_by_hand_do_not_last(router: Router, kubectl: C
     until("both are counted", lambda: repairs() == before + 2, 10)
 
 
+def test_forwarding_that_was_switched_off_is_seen_and_healed(
+    router: Router, kubectl: Callable[..., str]
+) -> None:
+    # So that nobody mends it meanwhile.
+    router.change(check_seconds=3600)
+    before = pod_of(kubectl)
+    on_node1("sysctl -q -w net.ipv4.ip_forward=0")
+    assert "forwarding of IPv4 is not as wanted" in router.operation("validation.check_status", check=False)
+    assert any("forwarding" in place for found in router.drift().values() for place in found)
+    router.operation("lifecycle.heal")
+    router.operation("validation.check_status")
+    assert hosts.run("node1", ["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "1\n"
+    assert pod_of(kubectl) == before
+
+
+def test_a_route_of_somebody_else_that_keeps_ours_out_is_named(router: Router) -> None:
+    on_node1("ip route add 10.0.0.0/24 via 172.16.0.9")
+    try:
+        said = router.operation("lifecycle.heal", check=False)
+        assert "(somebody's 10.0.0.0/24 via 172.16.0.9, proto 3 metric 0, comes first)" in said
+        [command] = set(re.findall("`(ip route del .*?)` on node1 lets ours in", said))
+    finally:
+        on_node1("ip route del 10.0.0.0/24 via 172.16.0.9")
+    on_node1("ip route add 10.0.0.0/24 via 172.16.0.9")
+    on_node1(command)
+    until("ours is back", lambda: routing.kernel_routes("node1") == PREFIXES, 10)
+    until("it is well", router.is_well, 10)
+
+
 def test_a_configuration_edited_by_hand_is_seen_and_healed(
     router: Router, kubectl: Callable[..., str]
 ) -> None:
@@ -109,11 +138,13 @@ def test_a_daemon_set_edited_by_hand_is_seen_and_healed(router: Router, kubectl:
 def test_an_object_deleted_by_hand_is_made_again(
     what: str, router: Router, kubectl: Callable[..., str]
 ) -> None:
+    before = pod_of(kubectl)
     kubectl("delete", what, "-l", "app.kubernetes.io/name=quagga", "--wait", "--cascade=foreground")
     assert "is missing" in router.operation("validation.check_status", check=False)
     router.operation("lifecycle.heal")
     router.operation("validation.check_status")
     assert routing.kernel_routes("node1") == PREFIXES
+    assert (pod_of(kubectl) == before) is (what == "configmap")
 
 
 @pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])

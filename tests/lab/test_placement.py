@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -89,6 +90,7 @@ def test_another_image_goes_from_node_to_node(placed: Placed, kubectl: Callable[
             faults.strike(Request("delete", "pods"), command.kill),
         ):
             command.communicate(timeout=60)
+        assert command.returncode == -signal.SIGKILL
         assert "Task failed" not in placed.heal()
     assert fewest.nodes == 1
     assert images(kubectl) == ["quagga", "quagga"]

@@ -40,11 +40,11 @@ def plain_cfy(tmp_path: Path) -> Iterator[Cfy]:
     made.uninstall_the_rest()
 
 
-def test_two_blueprints_make_packets_flow_and_take_it_back_twice(plain_cfy: Cfy, kubeconfig: object) -> None:
+def test_two_blueprints_make_packets_flow_and_take_it_back_twice(plain_cfy: Cfy, least: Path) -> None:
     before = routing.state()
     for _ in range(2):
         assert not any(reaches(server) for server in SERVERS)
-        plain_cfy.install("cluster", kubeconfig=str(kubeconfig), node="node1")
+        plain_cfy.install("cluster", kubeconfig=str(least), node="node1")
         plain_cfy.install("router", cluster_deployment="cluster")
         assert all(reaches(server) for server in SERVERS)
         hops = run("client", ["traceroute", "-n", "-q", "1", "-m", "3", SERVERS[0]]).stdout.splitlines()

@@ -34,6 +34,7 @@ class SmallRouter:
     mendable: bool = True
     silent: bool = False
     down: tuple[str, ...] = ()
+    switched: tuple[str, ...] = ()
 
     @property
     def applied(self) -> str:
@@ -77,6 +78,7 @@ class SmallRouter:
                 "unexpected_count": 0,
             },
             "forwarding_differs": [],
+            "forwarding_switched": [*self.switched],
             "refused": self.refused,
             "last_change": None,
             "last_error": None,

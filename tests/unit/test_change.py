@@ -175,6 +175,15 @@ class TestALiveChange:
             lived.update(wanted(routes=[{"prefix": "0.0.0.0/0", "next_hop": "172.16.0.1"}]))
         assert lived.cluster.applied == []
 
+    def test_takes_no_right_away_that_the_node_would_miss(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").switched = ("ipv4",)
+        before = lived.record
+        with pytest.raises(Refused, match=r"^security: capabilities cannot take over on node2, where"):
+            lived.update(wanted(security="capabilities"))
+        assert lived.record == before
+        lived.cluster.router_on("node2").switched = ()
+        assert lived.update(wanted(security="capabilities")).wanted.security == "capabilities"
+
     @pytest.mark.parametrize("properties", [{"kind": "Pod"}, {"namespace": "other"}])
     def test_does_not_move_the_router(self, properties: dict[str, str], lived: Life) -> None:
         with pytest.raises(Refused, match="in a router that lives; uninstall and install it"):

@@ -128,6 +128,13 @@ def restore(root: Path = SYSCTLS) -> list[str]:
     return changed
 
 
+def changed() -> list[int]:
+    """The IP versions whose forwarding this router has switched, and will switch back at its end."""
+    before = parse_before(_read_alias())
+    families = before.families if before else {}
+    return [v for v, values in sorted(families.items()) if current(v).get("all") != values["all"]]
+
+
 def _remember(found: Mapping[int, Mapping[str, bool]]) -> None:
     """Keep what was found; what an earlier life of this router kept already is older and stays."""
     alias = _read_alias()

@@ -41,6 +41,7 @@ _EMPTY: Final[Mapping[str, Any]] = {
     },
     "forwarding": {"ipv4": False, "ipv6": False},
     "forwarding_differs": [],
+    "forwarding_switched": [],
     "repairs": {"daemons": 0, "routes": 0},
     "refused": None,
     "last_change": None,

@@ -24,6 +24,8 @@ class Sight:
     stuck: str | None
     """Why the router cannot set them itself, and who can; None if it can."""
     forwarding: dict[int, bool]
+    switched: list[int]
+    """IP versions whose forwarding the router itself has switched."""
     learned: dict[str, int]
     """Routing protocol -> routes in the kernel that are there because of it."""
 
@@ -44,6 +46,7 @@ class Sight:
             "forwarding_differs": [
                 f"IPv{version} on {name}" for version, names in self.differing.items() for name in names
             ],
+            "forwarding_switched": [f"ipv{version}" for version in self.switched],
             "protocols": {name: {"routes": count} for name, count in self.learned.items()},
         }
 
@@ -62,6 +65,7 @@ def look(suite: Suite, wanted: Configuration, present: list[KernelRoute], runnin
         },
         _stuck(wanted),
         {version: forwarding.current(version).get("all", False) for version in (4, 6)},
+        forwarding.changed(),
         _learned(suite, present, running),
     )
 

@@ -15,6 +15,7 @@ from kubernetes import client
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.lifecycle import holding
 from lab import kubebuild
+from tests.api import quota
 from tests.api.blueprints import blueprint, microservice
 from tests.lab.cfy import PROJECT, Cfy
 
@@ -404,6 +405,22 @@ def test_rolling_back_a_start_that_failed_removes_what_it_had_made(
     (instance,) = json.loads(cfy("node-instances", "-b", "micro").stdout)
     assert instance["state"] == "configured"
     assert instance["runtime_properties"] == {}
+
+
+def test_a_second_object_that_is_refused_when_the_first_is_made_leaves_nothing(
+    install: Install, core: client.CoreV1Api, namespace: str, cfy: Cfy, get: Get
+) -> None:
+    """Each would be admitted by itself; the API server grants one of them."""
+    quota.allow(core, namespace, "count/configmaps", "1")
+    both = {"both.yaml": yaml.safe_dump_all([config_map("first"), config_map("second")])}
+    said = install(both, config_files=["both.yaml"], check=False)
+    assert said.returncode != 0
+    assert "exceeded quota: few" in said.stdout
+    assert "Traceback" not in said.stdout
+    assert get("v1", "ConfigMap", "first")
+    assert get("v1", "ConfigMap", "second") is None
+    cfy.uninstall("micro")
+    assert get("v1", "ConfigMap", "first") is None
 
 
 @pytest.fixture

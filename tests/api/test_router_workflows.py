@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,15 @@ from kubernetes import client
 
 from cloudify_quagga.cluster import Cluster
 from cloudify_quagga.lifecycle import ownership
+from tests.api import quota
 from tests.api.blueprints import blueprint
 from tests.api.conftest import FakeNode
 from tests.lab.cfy import Cfy
 
 PASSWORD = "tomato-7c1f"
 CREATE = "cloudify.interfaces.lifecycle.create"
+START = "cloudify.interfaces.lifecycle.start"
+HIDDEN = {"raw": ["router bgp 1", " neighbor 10.9.9.9 password ${bgp}"], "secrets": {"bgp": PASSWORD}}
 ROUTE = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.1"}
 
 
@@ -59,8 +61,7 @@ def made(
     properties = {
         "node_selector": node.labels,
         "routes": [ROUTE],
-        "raw": ["router bgp 1", " neighbor 10.9.9.9 password ${bgp}"],
-        "secrets": {"bgp": PASSWORD},
+        **HIDDEN,
         "client_config": client_config,
     }
     router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
@@ -143,55 +144,84 @@ def test_a_lease_that_nobody_holds_any_more_goes_with_the_router(made: Deploymen
     made.operate(CREATE)
 
 
+Unmade = Callable[..., Deployment]
+
+
 @pytest.fixture
-def unmade(kubeconfig: Path, node: FakeNode, namespace: str, tmp_path: Path, cfy: Cfy) -> Deployment:
+def unmade(kubeconfig: Path, node: FakeNode, namespace: str, tmp_path: Path, cfy: Cfy) -> Unmade:
     """A router of which no operation has run yet, in a namespace of its own."""
-    properties = {
-        "node_selector": node.labels,
-        "routes": [ROUTE],
-        "namespace": namespace,
-        "client_config": {"configuration": {"manager_file_path": str(kubeconfig)}},
-    }
-    router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
-    cfy("init", str(blueprint(tmp_path / "blueprint", quagga=router)), "-b", "router")
-    return Deployment(cfy, tmp_path / "cfy")
+
+    def call(**said: Any) -> Deployment:
+        properties = {
+            "node_selector": node.labels,
+            "routes": [ROUTE],
+            "namespace": namespace,
+            "client_config": {"configuration": {"manager_file_path": str(kubeconfig)}},
+            **said,
+        }
+        router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
+        cfy("init", str(blueprint(tmp_path / "blueprint", quagga=router)), "-b", "router")
+        return Deployment(cfy, tmp_path / "cfy")
+
+    return call
 
 
 @pytest.mark.parametrize(
-    ("done", "refused", "counted"),
-    [([], "create", "count/configmaps"), (["create"], "start", "count/daemonsets.apps")],
+    ("counted", "properties"), [("count/configmaps", {}), ("count/secrets", HIDDEN)], ids=["plain", "secret"]
+)
+def test_a_first_request_that_fails_leaves_nothing(
+    counted: str,
+    properties: dict[str, Any],
+    unmade: Unmade,
+    core: client.CoreV1Api,
+    namespace: str,
+    cluster: Cluster,
+) -> None:
+    router = unmade(**properties)
+    quota.allow(core, namespace, counted)
+    refused(router.operate(CREATE, check=False))
+    assert made_in(cluster, namespace) == []
+    router.uninstall()
+    assert made_in(cluster, namespace) == []
+
+
+@pytest.mark.parametrize(
+    ("counted", "properties", "there"),
+    [
+        ("count/leases.coordination.k8s.io", {}, "ConfigMap"),
+        ("count/daemonsets.apps", {}, "ConfigMap"),
+        ("count/daemonsets.apps", HIDDEN, "Secret"),
+        ("count/deployments.apps", {"kind": "Deployment"}, "ConfigMap"),
+        ("count/pods", {"kind": "Pod"}, "ConfigMap"),
+    ],
+    ids=["Lease", "DaemonSet", "DaemonSet with secrets", "Deployment", "Pod"],
 )
 def test_a_request_that_fails_half_way_leaves_nothing(
-    done: list[str],
-    refused: str,
     counted: str,
-    unmade: Deployment,
+    properties: dict[str, Any],
+    there: str,
+    unmade: Unmade,
     core: client.CoreV1Api,
     namespace: str,
     cluster: Cluster,
 ) -> None:
     """The API server takes the first requests and not the next: a quota has come in between."""
-    for operation in done:
-        unmade.operate(f"cloudify.interfaces.lifecycle.{operation}")
-    allow_none(core, namespace, counted)
-    said = unmade.operate(f"cloudify.interfaces.lifecycle.{refused}", check=False)
-    assert "exceeded quota: none" in said
-    assert "Traceback" not in said
-    assert bool(made_in(cluster, namespace)) == bool(done)
-    unmade.uninstall()
+    router = unmade(**properties)
+    router.operate(CREATE)
+    quota.allow(core, namespace, counted)
+    refused(router.operate(START, check=False))
+    assert made_in(cluster, namespace) == [there]
+    router.uninstall()
     assert made_in(cluster, namespace) == []
 
 
-def allow_none(core: client.CoreV1Api, namespace: str, counted: str) -> None:
-    """Have the API server refuse what is counted so, once it knows."""
-    hard = {counted: "0"}
-    core.create_namespaced_resource_quota(namespace, {"metadata": {"name": "none"}, "spec": {"hard": hard}})
-    # Where no controller counts what is used, the API server refuses until somebody has.
-    core.patch_namespaced_resource_quota_status("none", namespace, {"status": {"hard": hard, "used": hard}})
-    time.sleep(1)
+def refused(said: str) -> None:
+    assert "exceeded quota: few" in said
+    assert "Traceback" not in said
 
 
 def made_in(cluster: Cluster, namespace: str) -> list[str]:
+    """The kinds of what is there of ours."""
     kinds = (*ownership.KINDS, ("v1", "Secret"), ("coordination.k8s.io/v1", "Lease"))
-    found = [one for kind in kinds for one in cluster.find(*kind, namespace, ownership.OURS)]
-    return [one["metadata"]["name"] for one in found]
+    found = [(kind, one) for kind in kinds for one in cluster.find(*kind, namespace, ownership.OURS)]
+    return [kind for (_, kind), _ in found]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +72,12 @@ def _told(text: str) -> Holder | None:
 
 def forgotten(cluster: Cluster, owner: Owner) -> list[tuple[str, Holder]]:
     """Nodes that carry labels of the deployment's instances that nobody knows any more."""
+    return _forgotten_on(cluster.find("v1", "Node"), owner)
+
+
+def _forgotten_on(found: Iterable[Manifest], owner: Owner) -> list[tuple[str, Holder]]:
     return [
-        (nodes.name(node), holder)
-        for node in cluster.find("v1", "Node")
-        for holder in holders(node)
-        if owner.forgot(holder.marks)
+        (nodes.name(node), holder) for node in found for holder in holders(node) if owner.forgot(holder.marks)
     ]
 
 
@@ -124,9 +125,18 @@ def release(cluster: Cluster, name: str, manager: str) -> dict[str, list[str]]:
     return {key: nodes.owners_of_label(after, key) for key in held if key in nodes.labels(after)}
 
 
-def release_forgotten(cluster: Cluster, owner: Owner) -> list[str]:
-    """Give back what earlier instances of the deployment hold; tells which nodes' labels that were."""
-    left = forgotten(cluster, owner)
+def release_forgotten(cluster: Cluster, owner: Owner, known: Iterable[Reference] = ()) -> list[str]:
+    """Give back what earlier instances of the deployment hold; tells which nodes' labels that were.
+
+    Whoever may not list nodes could not label one either, but may have been permitted to before.
+
+    :param known: where such labels, among other things, have been seen.
+    """
+    if cluster.may(Right("list", "v1", "Node")):
+        left = forgotten(cluster, owner)
+    else:
+        seen = [one for one in known if (one.api_version, one.kind) == ("v1", "Node")]
+        left = _forgotten_on(filter(None, map(cluster.get, seen)), owner)
     for name, holder in left:
         release(cluster, name, holder.manager)
     return [f"labels of {holder.marks.instance} on {name}" for name, holder in left]

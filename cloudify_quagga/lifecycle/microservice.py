@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import Any, TypeGuard
 
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right, UnknownKind
-from cloudify_quagga.errors import NotPermitted, Refused, Waiting
+from cloudify_quagga.errors import Conflict, NotPermitted, Refused, Waiting
 from cloudify_quagga.lifecycle import awaiting, holding, settled
-from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.lifecycle.ownership import Forgotten, Owner
 from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.manifests import in_order
 from cloudify_quagga.names import DEPLOYMENT
@@ -23,7 +23,8 @@ _DEFINITION = "CustomResourceDefinition"
 _ANY = "*"
 _SOON = 2.0
 
-Scopes = Mapping[tuple[str, str], bool]
+Kind = tuple[str, str]
+Scopes = Mapping[Kind, bool]
 Say = Callable[[str], None]
 
 
@@ -71,11 +72,10 @@ def check(
     cluster.version()
     wanted = placed(cluster, manifests, namespace)
     require(cluster, _rights(cluster, wanted))
+    there = [holding.get(cluster, Reference.of(manifest)) for manifest in wanted]
+    _check_ours(owner, [one for one in there if one is not None])
     missing: list[str] = []
-    for manifest in wanted:
-        found = holding.get(cluster, Reference.of(manifest))
-        if found is not None:
-            holding.check_ours(owner, found)
+    for manifest, found in zip(wanted, there, strict=True):
         _rehearse(cluster, owner, manifest, missing, say, over_edits)
         if found is None:
             missing.append(str(Reference.of(manifest)))
@@ -116,10 +116,17 @@ def stop(cluster: Cluster, owner: Owner, record: Record, say: Say) -> None:
     _remove(cluster, owner, record.objects, say)
 
 
-def remove_forgotten(cluster: Cluster, owner: Owner) -> list[Reference]:
-    """Remove what earlier installs of the deployment left, and nobody holds any more; tells what that was."""
-    found = [Reference.of(one) for one in in_order(_forgotten(cluster, owner))]
-    removed = [one for one in _last_first(found) if cluster.delete(one, dependents_first=True)]
+def forgotten(cluster: Cluster, owner: Owner, known: Sequence[Reference], say: Say) -> list[Reference]:
+    """What earlier installs of the deployment left, and nobody holds any more.
+
+    :param known: what has been seen of it; it is looked at even where nothing may be looked for.
+    """
+    return [Reference.of(one) for one in in_order(_forgotten(cluster, owner, known, say))]
+
+
+def remove_forgotten(cluster: Cluster, left: Sequence[Reference]) -> list[Reference]:
+    """Remove what was found to be forgotten; tells what of it was still there."""
+    removed = [one for one in _last_first(left) if cluster.delete(one, dependents_first=True)]
     awaiting.until_gone(cluster, removed)
     return removed
 
@@ -186,7 +193,7 @@ def _is_namespaced(cluster: Cluster, manifest: Manifest, scopes: Scopes) -> bool
         raise
 
 
-def _defined(manifests: Iterable[Manifest]) -> Iterator[tuple[tuple[str, str], bool]]:
+def _defined(manifests: Iterable[Manifest]) -> Iterator[tuple[Kind, bool]]:
     """Kinds that come with the manifests themselves, and whether their objects live in namespaces."""
     for one in manifests:
         spec = one.get("spec") or {}
@@ -222,6 +229,18 @@ def _is_known(cluster: Cluster, api_version: str, kind: str) -> bool:
     except UnknownKind:
         return False
     return True
+
+
+def _check_ours(owner: Owner, present: Sequence[Manifest]) -> None:
+    """Refuse what was made by or for others, with everything that an earlier install has left of it."""
+    try:
+        for found in present:
+            holding.check_ours(owner, found)
+    except Conflict as error:
+        left = [Reference.of(one) for one in present if is_forgotten(owner, one)]
+        if not left:
+            raise
+        raise Forgotten(str(error), left) from error
 
 
 def _rehearse(
@@ -317,25 +336,49 @@ def _last_first(objects: Sequence[Reference]) -> list[Reference]:
     return sorted(backwards, key=lambda one: _group(one.api_version) not in groups)
 
 
-def _forgotten(cluster: Cluster, owner: Owner) -> Iterator[Manifest]:
+def _forgotten(cluster: Cluster, owner: Owner, known: Sequence[Reference], say: Say) -> Iterable[Manifest]:
     """The objects of the deployment's nodes that no instance holds which anybody knows of.
 
-    Whoever may not list a kind could not have made any of it either.
+    A kind that may not be listed everywhere is looked for where the deployment is known to be.
     """
     selector = {DEPLOYMENT: owner.identity.labels[DEPLOYMENT]}
-    seen: set[str] = set()
-    for api_version, kind in cluster.kinds():
+    found, withheld = _labelled(cluster, cluster.kinds(), None, selector)
+    found += filter(None, (holding.get(cluster, one) for one in known))
+    places = {owner.namespace, *(one["metadata"].get("namespace") for one in found)} - {None}
+    narrow = [kind for kind in withheld if cluster.is_namespaced(*kind)]
+    unseen = len(withheld) - len(narrow)
+    for place in sorted(map(str, places)):
+        there, closed = _labelled(cluster, narrow, place, selector)
+        found += there
+        unseen += len(closed)
+    # Some kinds are served in two groups, and what is known may be found again.
+    left = {one["metadata"]["uid"]: one for one in found if is_forgotten(owner, one)}
+    if left and unseen:
+        say(
+            "What else an earlier install of this deployment may have left of kinds that these credentials "
+            "may not list was not looked for"
+        )
+    return left.values()
+
+
+def _labelled(
+    cluster: Cluster, kinds: Iterable[Kind], namespace: str | None, selector: Mapping[str, str]
+) -> tuple[list[Manifest], list[Kind]]:
+    """The objects with these labels, and the kinds that may not be listed."""
+    found: list[Manifest] = []
+    withheld: list[Kind] = []
+    for kind in kinds:
         try:
-            found = cluster.find(api_version, kind, selector=selector)
-        except (NotPermitted, Absent):
+            found += cluster.find(*kind, namespace, selector)
+        except NotPermitted:
+            withheld.append(kind)
+        except Absent:
             continue
-        # Some kinds are served in two groups.
-        fresh = [one for one in found if one["metadata"]["uid"] not in seen]
-        seen |= {one["metadata"]["uid"] for one in fresh}
-        yield from (one for one in fresh if _is_forgotten(owner, one))
+    return found, withheld
 
 
-def _is_forgotten(owner: Owner, found: Manifest) -> bool:
+def is_forgotten(owner: Owner, found: Manifest) -> bool:
+    """Whether an earlier install of the deployment made it, and no instance that is known holds it."""
     maker = holding.Maker.of(found)
     if maker is None or (maker.deployment, maker.origin) != (owner.identity.deployment, owner.origin):
         return False

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cloudify_quagga.cluster import Cluster, Manifest, Right
+from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict
 from cloudify_quagga.names import DEPLOYMENT, DOMAIN, INSTANCE, MANAGED_BY, NAME, NODE, Identity
 
@@ -24,7 +24,14 @@ KINDS = (("v1", "ConfigMap"), ("apps/v1", "DaemonSet"), ("apps/v1", "Deployment"
 
 
 class Forgotten(Conflict):
-    """An earlier install of the deployment still lives, and the orchestrator does not know it any more."""
+    """An earlier install of the deployment still lives, and the orchestrator does not know it any more.
+
+    :param left: what was seen of it; whoever removes it may not be permitted to look for it.
+    """
+
+    def __init__(self, message: str, left: Iterable[Reference] = ()) -> None:
+        self.left = tuple(left)
+        super().__init__(message)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ def check_not_forgotten(cluster: Cluster, owner: Owner) -> None:
     what += [f"labels on {name} by {holder.marks.instance}" for name, holder in held]
     raise Forgotten(
         f"deployment {owner.identity.deployment!r} has been installed before and still lives at "
-        f"{cluster.address} ({', '.join(what)}); `{owner.removal()}` removes it, then install again"
+        f"{cluster.address} ({', '.join(what)}); `{owner.removal()}` removes it, then install again",
+        [*map(Reference.of, left), *(Reference("v1", "Node", name) for name, _ in held)],
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cloudify_quagga.cluster import Cluster
-from cloudify_quagga.errors import QuaggaError
-from cloudify_quagga.lifecycle import ending, labels, microservice
-from cloudify_quagga.lifecycle.ownership import Forgotten, Owner
+from collections.abc import Iterable
+
+from cloudify_quagga.cluster import Cluster, Reference
+from cloudify_quagga.errors import Failed, QuaggaError
+from cloudify_quagga.lifecycle import ending, holding, labels, microservice
+from cloudify_quagga.lifecycle.ownership import Forgotten, Marks, Owner
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
 
@@ -14,7 +16,7 @@ FOUND = "forgotten"
 
 def remember(ctx: Context, found: Forgotten) -> None:
     """Note that something is to be removed, so that removing it cannot fail unnoticed."""
-    context.replace(ctx, **{FOUND: str(found)})
+    _note(ctx, found.left)
 
 
 def remove(ctx: Context) -> None:
@@ -30,12 +32,42 @@ def remove(ctx: Context) -> None:
             raise
         ctx.logger.warning("What an earlier install may have left was not looked for: %s", error)
         return
+    if FOUND in ctx.instance.runtime_properties:
+        context.forget(ctx, FOUND)
     for what in removed:
         ctx.logger.info("Removed what an earlier install of this deployment had left: %s", what)
 
 
 def _removed(ctx: Context, cluster: Cluster, owner: Owner) -> list[str]:
+    known = _known(ctx)
     # Routers first: without the labels their pods would be gone before anybody hears their last word.
     removed = ending.remove_forgotten(cluster, owner, ctx.logger.info)
-    removed += microservice.remove_forgotten(cluster, owner)
-    return [*map(str, removed), *labels.release_forgotten(cluster, owner)]
+    left = microservice.forgotten(cluster, owner, known, ctx.logger.warning)
+    if left:
+        _note(ctx, dict.fromkeys([*known, *left]))
+    removed += microservice.remove_forgotten(cluster, left)
+    released = labels.release_forgotten(cluster, owner, known)
+    _check_gone(cluster, owner, known)
+    return [*map(str, removed), *released]
+
+
+def _check_gone(cluster: Cluster, owner: Owner, known: Iterable[Reference]) -> None:
+    """Who may not list routers does not find them; what was seen of them must not be taken for gone."""
+    there = [found for one in known if (found := holding.get(cluster, one)) is not None]
+    left = [str(Reference.of(one)) for one in there if owner.forgot(Marks.of(one))]
+    if left:
+        raise Failed(
+            f"client_config: an earlier install of this deployment is left at {cluster.address} "
+            f"({', '.join(left)}), and these credentials may not look for all of it; a role that may list "
+            "what a router is made of is needed"
+        )
+
+
+def _note(ctx: Context, left: Iterable[Reference]) -> None:
+    context.replace(ctx, **{FOUND: [one.to_json() for one in left]})
+
+
+def _known(ctx: Context) -> list[Reference]:
+    stored = ctx.instance.runtime_properties.get(FOUND) or ()
+    # It was a sentence once.
+    return [] if isinstance(stored, str) else [Reference.from_json(one) for one in stored]

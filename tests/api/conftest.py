@@ -123,14 +123,45 @@ def restricted(
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
         rbac.create_cluster_role({"metadata": {"name": name}, "rules": list(rules)})
         rbac.create_cluster_role_binding({"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})
-        request = {"spec": {"audiences": [], "expirationSeconds": 3600}}
-        token = core.create_namespaced_service_account_token("restricted", namespace, request).status.token
-        return with_token(kubeconfig, tmp_path / "restricted.kubeconfig", token)
+        return _of_account(core, kubeconfig, tmp_path, namespace, "restricted")
 
     yield make
     for delete in (rbac.delete_cluster_role_binding, rbac.delete_cluster_role):
         with suppress(ApiException):
             delete(name)
+
+
+@pytest.fixture
+def confined(
+    core: client.CoreV1Api,
+    rbac: client.RbacAuthorizationV1Api,
+    kubeconfig: Path,
+    namespace: str,
+    tmp_path: Path,
+) -> Callable[..., Path]:
+    """Makes the kubeconfig of a service account that may do what the rules say in the test's namespace alone.
+
+    All of it goes with the namespace.
+    """
+    core.create_namespaced_service_account(namespace, {"metadata": {"name": "confined"}})
+
+    def make(*rules: dict[str, Any]) -> Path:
+        subject = {"kind": "ServiceAccount", "name": "confined", "namespace": namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "confined"}
+        named = {"metadata": {"name": "confined"}}
+        rbac.create_namespaced_role(namespace, {**named, "rules": list(rules)})
+        rbac.create_namespaced_role_binding(namespace, {**named, "roleRef": role, "subjects": [subject]})
+        return _of_account(core, kubeconfig, tmp_path, namespace, "confined")
+
+    return make
+
+
+def _of_account(
+    core: client.CoreV1Api, kubeconfig: Path, directory: Path, namespace: str, account: str
+) -> Path:
+    request = {"spec": {"audiences": [], "expirationSeconds": 3600}}
+    token = core.create_namespaced_service_account_token(account, namespace, request).status.token
+    return with_token(kubeconfig, directory / f"{account}.kubeconfig", token)
 
 
 def with_token(original: Path, path: Path, token: str) -> Path:

@@ -276,10 +276,13 @@ class TestRefusedBeforeAnythingIsMade:
         assert get("v1", "ConfigMap", "settings") is None
 
 
+CHANGING = ["get", "create", "patch", "delete"]
+
+
 def test_credentials_for_one_namespace_suffice(
     install: Install, restricted: Callable[..., Path], get: Get, cfy: Cfy
 ) -> None:
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch", "delete"]}
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": CHANGING}
     access = {"configuration": {"manager_file_path": str(restricted(rule))}}
     install(config=config_map("settings"), client_config=access)
     assert get("v1", "ConfigMap", "settings")
@@ -299,6 +302,73 @@ def test_installing_over_it_is_refused_and_then_uninstall_removes_all(
     for kind in ("settings", "dropped"):
         assert get("v1", "ConfigMap", kind) is None
     assert get("apps/v1", "Deployment", "web") is None
+
+
+class TestAnEarlierInstallWhereOneNamespaceIsAllThatIsOpen:
+    """Neither Nodes nor the objects of all namespaces may be listed."""
+
+    @staticmethod
+    def rules(*verbs: str) -> Iterator[dict[str, Any]]:
+        for group, resource in (("", "configmaps"), ("rbac.authorization.k8s.io", "roles")):
+            yield {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+
+    @pytest.fixture
+    def overwritten(
+        self, install: Install, confined: Callable[..., Path]
+    ) -> Callable[..., subprocess.CompletedProcess[str]]:
+        """Installs a microservice with the verbs, then another in its place, which is refused."""
+
+        def call(*verbs: str, config: Manifest | None = None) -> subprocess.CompletedProcess[str]:
+            access = {"configuration": {"manager_file_path": str(confined(*self.rules(*verbs)))}}
+            role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": []}
+            objects = [config_map("settings"), {**role, "metadata": {"name": "reader"}}]
+            items = {"kind": "List", "items": objects}
+            install(config=items, client_config=access)
+            return install(config=config or items, client_config=access, check=False)
+
+        return call
+
+    def test_is_looked_for_in_that_namespace(
+        self, overwritten: Callable[..., subprocess.CompletedProcess[str]], get: Get, cfy: Cfy
+    ) -> None:
+        said = refused(overwritten(*CHANGING, "list", config=config_map("settings")))
+        assert "deployment 'micro' has been installed before and still lives" in said
+        done = cfy.uninstall("micro").stdout
+        assert "Removed what an earlier install of this deployment had left: Role reader" in done
+        assert get("v1", "ConfigMap", "settings") is None
+        assert get("rbac.authorization.k8s.io/v1", "Role", "reader") is None
+
+    def test_is_known_where_nothing_may_be_looked_for(
+        self, overwritten: Callable[..., subprocess.CompletedProcess[str]], get: Get, cfy: Cfy
+    ) -> None:
+        refused(overwritten(*CHANGING))
+        done = cfy.uninstall("micro").stdout
+        assert "had left: ConfigMap settings" in done
+        assert "of kinds that these credentials may not list was not looked for" in done
+        assert get("v1", "ConfigMap", "settings") is None
+        assert get("rbac.authorization.k8s.io/v1", "Role", "reader") is None
+
+    @pytest.mark.parametrize("config", [None, {"kind": "ConfigMap"}], ids=["seen by install", "unseen"])
+    def test_is_not_said_to_be_gone_while_it_stays(
+        self,
+        config: Manifest | None,
+        overwritten: Callable[..., subprocess.CompletedProcess[str]],
+        rbac: client.RbacAuthorizationV1Api,
+        core: client.CoreV1Api,
+        namespace: str,
+        get: Get,
+        cfy: Cfy,
+    ) -> None:
+        refused(overwritten(*CHANGING, "list", config=config))
+        rbac.patch_namespaced_role("confined", namespace, {"rules": list(self.rules("get", "list"))})
+        failed = cfy("uninstall", "-b", "micro", "--task-retries", "0", check=False)
+        assert failed.returncode != 0
+        assert "does not let us delete" in failed.stdout
+        assert get("v1", "ConfigMap", "settings")
+        # Whoever may, takes it away by hand.
+        core.delete_namespaced_config_map("settings", namespace)
+        rbac.delete_namespaced_role("reader", namespace)
+        cfy.uninstall("micro")
 
 
 def test_instances_of_a_node_share_its_objects(install: Install, get: Get, cfy: Cfy) -> None:

@@ -273,6 +273,7 @@ def test_marks_that_somebody_has_written_over_are_nobodys() -> None:
 def test_what_an_earlier_install_left_is_found_among_all_kinds(cluster: SharedCluster) -> None:
     start(cluster, LAMP, DEFINITION, MINDER, by=owner("quagga_0"))
     start(cluster, manifest("ConfigMap", name="ours"))
-    removed = life.remove_forgotten(cluster, owner())  # type: ignore[arg-type]
+    left = life.forgotten(cluster, owner(), [], print)  # type: ignore[arg-type]
+    removed = life.remove_forgotten(cluster, left)  # type: ignore[arg-type]
     assert [one.kind for one in removed] == ["Lamp", "Deployment", "CustomResourceDefinition"]
     assert [one.name for one in cluster._objects] == ["ours"]

@@ -77,6 +77,7 @@ SAID_BY_OTHERS = {
     "cloudify_quagga/channel.py:_exit_code": "the API server's",
     "cloudify_quagga/cluster.py:apply": "the API server's",
     "cloudify_quagga/lifecycle/awaiting.py:_fail_where_over": "a pod's last words",
+    "cloudify_quagga/lifecycle/microservice.py:_check_ours": "those of the conflict over one of the objects",
     "cloudify_quagga/lifecycle/routing.py:_fail_where_refused": "a pod's last words",
     "cloudify_quagga/operations/door.py:entered": "those of the error that goes through it",
     "docker/quagga/router/command.py:attempt": "the system's",

@@ -60,11 +60,12 @@ def documents(path: str, text: str) -> list[Any]:
     try:
         found = [one for one in yaml.load_all(text, Loader=_Loader) if one is not None]
     except yaml.MarkedYAMLError as error:
+        # Its own words quote the file, so no traceback is to show it.
         mark = error.problem_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise Refused(
             path, "the file", f"is no YAML{place}: {legible(error.problem or error.context)}"
-        ) from error
+        ) from None
     except yaml.YAMLError as error:
         raise Refused(path, "the file", f"is no YAML: {_words(error)}") from error
     except RecursionError:

@@ -120,7 +120,7 @@ def generated(microservice: Microservice) -> list[dict[str, Any]]:
 def _manifests(microservice: Microservice, files: Mapping[str, str], lookups: Lookups) -> Iterator[Given]:
     """Every manifest with the path under which its author knows it."""
     if microservice.config:
-        yield from _unlisted(Given("config", microservice.config.data))
+        yield from _unlisted(Given("config", microservice.config.data, hidden=True))
         return
     for index, config_file in enumerate(microservice.config_files):
         yield from _of_file(microservice, index, files[config_file.file], lookups)
@@ -136,7 +136,7 @@ def _of_file(microservice: Microservice, index: int, text: str, lookups: Lookups
     found = _overridden(found, _overrides(microservice, index), lookups)
     for position, manifest in enumerate(found):
         place = f", document {position}" if len(found) > 1 else ""
-        yield from _unlisted(Given(f"{path} ({name}{place})", manifest))
+        yield from _unlisted(Given(f"{path} ({name}{place})", manifest, hidden=True))
 
 
 def _overrides(microservice: Microservice, index: int) -> list[Override]:
@@ -160,7 +160,7 @@ def _unlisted(given: Given) -> Iterator[Given]:
     value = given.value
     if isinstance(value, Mapping) and value.get("kind") == "List" and isinstance(value.get("items"), list):
         for index, one in enumerate(value["items"]):
-            yield from _unlisted(Given(f"{given.path}.items[{index}]", one))
+            yield from _unlisted(Given(f"{given.path}.items[{index}]", one, hidden=given.hidden))
     else:
         yield given
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from cloudify_quagga.errors import Refused
@@ -129,18 +129,23 @@ class Subscript:
 
 @dataclass(frozen=True)
 class Source:
-    """The text of overrides, and the property that holds it."""
+    """The text of overrides, and the property that holds it.
+
+    :param target: the subscripts of the override that is read or applied, once '=' has followed them. Nothing
+        else of the text is shown: before that, and after it, there may be a secret.
+    """
 
     path: str
     text: str
+    target: str = ""
 
     def refused(self, offset: int, why: str) -> Refused:
         """The error to raise about one place in the text."""
         before = self.text[:offset]
         column = offset - before.rfind("\n")
-        shown = self.text.strip()
-        place = f"line {before.count(chr(10)) + 1}, column {column}" if "\n" in shown else f"column {column}"
-        return Refused(self.path, shown, f"is refused at {place}: {legible(why)}")
+        has_lines = "\n" in self.text.strip()
+        place = f"line {before.count(chr(10)) + 1}, column {column}" if has_lines else f"column {column}"
+        return Refused(self.path, self.target or "what is given", f"is refused at {place}: {legible(why)}")
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,7 @@ class _Reader:
         self._at = 0
         self._depth = 0
         self._substitutions = 0
+        self._target = ""
 
     def overrides(self) -> list[Override]:
         if len(self._text) > LONGEST:
@@ -177,12 +183,14 @@ class _Reader:
         return overrides
 
     def _override(self) -> Override:
+        self._source, self._target = replace(self._source, target=""), ""
         subscripts = [self._subscript()]
         while self._next() == "[":
             if len(subscripts) == MOST_SUBSCRIPTS:
                 raise self._refused(f"there are more than {MOST_SUBSCRIPTS} subscripts")
             subscripts.append(self._subscript())
         self._take("=", "after the subscripts stands '=', or one more subscript")
+        self._source = replace(self._source, target=self._target)
         self._skip_blanks()
         value = self._value()
         self._end_of_override()
@@ -201,7 +209,9 @@ class _Reader:
         start = self._at
         self._take("[", "an override begins with a subscript, ['spec'] for one")
         self._skip_blanks()
+        written = self._at
         key = self._key()
+        self._target += f"[{self._text[written : self._at]}]"
         self._skip_blanks()
         self._take("]", "the subscript ends with ']'")
         self._skip_blanks()

@@ -156,9 +156,7 @@ class Microservice:
             )
             raise Refused("name", self.name, right)
         if self.expose_overrides and self.port == NO_PORT:
-            raise Refused(
-                "expose_overrides", self.expose_overrides.json, "changes a Service, which only a port makes"
-            )
+            raise Refused("expose_overrides", "what is given", "changes a Service, which only a port makes")
 
 
 def _said(given: Given, what: str) -> str:
@@ -233,7 +231,7 @@ def _variable(given: Given) -> str:
 
 
 # What secrets of the manager are put into.
-_HIDDEN = ("run_overrides", "config", "env", "template_variables")
+_HIDDEN = ("run_overrides", "expose_overrides", "config", "config_files", "env", "template_variables")
 _READERS: dict[str, Callable[[Given], Any]] = {
     "name": lambda one: _said(one, "a name"),
     "image": image,

@@ -110,9 +110,7 @@ def test_of_several_documents_the_first_subscript_says_which() -> None:
     assert (first["kind"], first["data"]) == ("ConfigMap", {"a": "10.0.0.1"})
     assert second["spec"]["type"] == "NodePort"
     said = refused(TWO, ["['spec']['type']='NodePort'"])
-    assert said.startswith(
-        "config_files[0].overrides[0]: ['spec']['type']='NodePort' is refused at column 1: "
-    )
+    assert said.startswith("config_files[0].overrides[0]: ['spec']['type'] is refused at column 1: ")
     assert "the file holds 2 documents" in said
 
 
@@ -120,7 +118,7 @@ def test_overrides_are_checked_before_there_are_files() -> None:
     files = [{"file": "a"}, {"file": "b", "overrides": ["['x']=1", "exec('x')"]}]
     microservice = Microservice.parse({"name": "n", "config_files": files})
     assert sentence(lambda: manifests.check_overrides(microservice)).startswith(
-        "config_files[1].overrides[1]: exec"
+        "config_files[1].overrides[1]: what is given is refused at column 1: "
     )
 
 
@@ -259,7 +257,7 @@ def test_files_that_are_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("just text", "config_files[0].file (pod.yaml): just text is no map; a manifest is meant"),
+        ("just text", "config_files[0].file (pod.yaml): what is given is no map; a manifest is meant"),
         (
             "{kind: Pod, metadata: {name: x}}",
             "config_files[0].file (pod.yaml): the manifest has no apiVersion",
@@ -275,10 +273,16 @@ def test_files_that_are_refused(text: str, said: str) -> None:
         ),
         (
             "{apiVersion: v1, kind: Pod, metadata: {name: 7}}",
-            "config_files[0].file (pod.yaml).metadata.name: 7 is no",
+            "config_files[0].file (pod.yaml).metadata.name: what is given is no string",
         ),
-        ("{apiVersion: v1, kind: Pod, metadata: x}", "config_files[0].file (pod.yaml).metadata: x is no map"),
-        (f"{TWO}---\nx", "config_files[0].file (pod.yaml, document 2): x is no map; a manifest is meant"),
+        (
+            "{apiVersion: v1, kind: Pod, metadata: x}",
+            "config_files[0].file (pod.yaml).metadata: what is given is no map",
+        ),
+        (
+            f"{TWO}---\nx",
+            "config_files[0].file (pod.yaml, document 2): what is given is no map; a manifest is meant",
+        ),
         ("{apiVersion: v1, kind: List, items: []}", "config_files: the manifests hold no object"),
         (POD_2017 + "---" + POD_2017, "metadata.name: quagga is the name of two manifests of kind Replic"),
     ],

@@ -159,23 +159,23 @@ def test_a_variable_may_be_found_by_the_kubelet() -> None:
         ({"run_overrides": "[" * 100_000}, "run_overrides: what is given is no JSON that can be read"),
         (
             {"expose_overrides": {"a": 1}},
-            'expose_overrides: {"a": 1} changes a Service, which only a port makes',
+            "expose_overrides: what is given changes a Service, which only a port makes",
         ),
         ({"config": "pod.yaml"}, "config: what is given is no map"),
         ({"config": {"spec": {1: 2}}}, "config.spec: 1 is a key that is no string; put it in quotes"),
         (
             {"config_files": "pod.yaml"},
-            "config_files: pod.yaml is no list; a list of {file, overrides} is meant",
+            "config_files: what is given is no list; a list of {file, overrides} is meant",
         ),
-        ({"config_files": [{}]}, "config_files[0]: {} has no file; "),
-        ({"config_files": [{"file": ""}]}, "config_files[0].file: '' is not the name of a file"),
+        ({"config_files": [{}]}, "config_files[0]: what is given has no file; "),
+        ({"config_files": [{"file": ""}]}, "config_files[0].file: what is given is not the name of a file"),
         (
             {"config_files": [{"path": "a"}]},
             "config_files[0]: path is no key of an element of config_files",
         ),
         (
             {"config_files": ["a", {"file": "b", "overrides": [1]}]},
-            "config_files[1].overrides[0]: 1 is no string",
+            "config_files[1].overrides[0]: what is given is no string",
         ),
         ({"env": ["A=1"]}, "env: what is given is no map; a map of variables to values is meant"),
         (

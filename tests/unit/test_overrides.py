@@ -260,11 +260,42 @@ def test_a_way_that_does_not_exist_is_named(text: str, said: str) -> None:
     assert refusal(text) == said
 
 
-def test_the_refusal_names_the_property_and_shows_the_text() -> None:
+def test_the_refusal_names_the_property_and_shows_where_it_leads() -> None:
     with pytest.raises(Refused) as caught:
         parse_all("config_files[1].overrides", ["['x']=1", "['x']=y"])
     assert caught.value.path == "config_files[1].overrides[1]"
-    assert str(caught.value).startswith("config_files[1].overrides[1]: ['x']=y is refused at column 7: ")
+    assert str(caught.value).startswith("config_files[1].overrides[1]: ['x'] is refused at column 7: ")
+
+
+SECRET = "tomato-7c1f"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        # Whatever is built by functions: the value, its quotes forgotten, may stand anywhere.
+        (f"['spec']['x'] = {SECRET}", "['spec']['x']"),
+        (f"['spec']['x'] = '{SECRET}", "['spec']['x']"),
+        (f"['spec']['x'] = '{SECRET}\nmore'", "['spec']['x']"),
+        (f"['spec']['x'] = '{SECRET}' '{SECRET}'", "['spec']['x']"),
+        (f"['spec']['x'] = ['{SECRET}', {{'{SECRET}': '{SECRET}' 1", "['spec']['x']"),
+        (f"['nowhere'][ 'x' ] = '{SECRET}'", "['nowhere']['x']"),
+        (f"['spec']['x'] = '{SECRET} @{{nobody, x}}'", "['spec']['x']"),
+        (f"[ # {SECRET}\n 'spec' ] # {SECRET}\n ['x'] = ?", "['spec']['x']"),
+        (f"['spec']['x'] = '{SECRET}'\n['kind']['y'] = '{SECRET}'", "['kind']['y']"),
+        (f"['spec']['x'] = '{SECRET}'\n{SECRET}", None),
+        (f"['spec']['{SECRET}", None),
+        (f"['spec']['x']{SECRET}", None),
+        (f"['spec']['x']['{SECRET}']", None),
+        (SECRET, None),
+    ],
+)
+def test_no_value_is_shown(text: str, shown: str | None) -> None:
+    with pytest.raises(Refused) as caught:
+        applied(text)
+    said = str(caught.value)
+    assert said.startswith(f"overrides: {shown or 'what is given'} is refused at ")
+    assert SECRET not in said
 
 
 PROPERTIES = {

@@ -38,8 +38,10 @@ _INSTALLED = "active"
 _RETRY_SECONDS = 5.0
 _ERROR_LENGTH = 400
 _PROPERTIES = {"output": "inherit_outputs", "capability": "inherit_capabilities"}
-# Where the proxy itself keeps what it remembers; outputs land beside it, under their own names.
-_TAKEN = (INPUTS, CAPABILITIES, "deployment_proxy")
+# Where the proxy itself keeps what it remembers and sees; outputs land beside it, under their own names.
+_TAKEN = (INPUTS, CAPABILITIES, "deployment_proxy", "live")
+# A runtime property must be bounded, and what is inherited is not.
+_MOST_VALUES = 50
 
 
 @dataclass(frozen=True)
@@ -317,6 +319,49 @@ def inherited(deployments: Deployments, wanted: Inheritance) -> dict[str, Any]:
     if wanted.inputs:
         told[INPUTS] = dict(deployments.inputs(wanted.deployment))
     return told
+
+
+def picture(deployments: Deployments, wanted: Inheritance, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """How the deployment stands and what would be inherited of it now, bounded in size.
+
+    No value is told: any may have come from a secret. Drift tells those that differ, to whoever asks for it.
+
+    :param recorded: the runtime properties that were inherited, as they were.
+    """
+    is_what, there, lacks = Standing(False, "is not known"), {}, None
+    try:
+        is_what = deployments.standing(wanted.deployment)
+        there = _one_by_one(inherited(deployments, wanted)) if is_what.installed else {}
+    except Refused as error:
+        lacks = _told(error)
+    before = _one_by_one(recorded)
+    values = {
+        name: {"is": _kind(value), "as_inherited": name in before and before[name] == value}
+        for name, value in list(there.items())[:_MOST_VALUES]
+    }
+    return {
+        "deployment": wanted.deployment,
+        "installed": is_what.installed,
+        "standing": is_what.story,
+        "lacks": lacks,
+        "values": values,
+        "more": len(there) - len(values),
+    }
+
+
+def _one_by_one(inheritance: Mapping[str, Any]) -> dict[str, Any]:
+    """With each capability beside the outputs."""
+    rest = {name: value for name, value in inheritance.items() if name != CAPABILITIES}
+    capabilities = inheritance.get(CAPABILITIES) or {}
+    return rest | {f"{CAPABILITIES}.{name}": value for name, value in capabilities.items()}
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, (Mapping, list, tuple)):
+        return f"a {'map' if isinstance(value, Mapping) else 'list'} of {len(value)}"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a number" if isinstance(value, (int, float)) else "a text"
 
 
 def drift(recorded: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,12 +54,19 @@ def refresh(ctx: Context, **_: object) -> None:
     _inherit(ctx, _wanted(ctx).named())
 
 
+@mapped
+def pull(ctx: Context, **_: object) -> None:
+    """Have what the deployment is and offers now in a runtime property, and leave all others as they are."""
+    _check_inherited(ctx)
+    picture = proxy.picture(_deployments(ctx), _wanted(ctx).named(), _inherited(ctx))
+    context.replace(ctx, **{context.LIVE: picture})
+
+
 @judging
 def check_status(ctx: Context, **_: object) -> None:
     """Return where the deployment is still installed, and has all that is inherited from it."""
+    _check_inherited(ctx)
     record, wanted = _recorded(ctx), _wanted(ctx).named()
-    if "inherited" not in record:
-        raise Failed("nothing has been inherited yet; the start operation has to run first")
     deployments = _deployments(ctx)
     is_what = deployments.standing(wanted.deployment)
     if not is_what.installed:
@@ -82,8 +89,8 @@ def check_drift(ctx: Context, **_: object) -> dict[str, Any]:
 
 @mapped
 def stop(ctx: Context, **_: object) -> None:
-    """Forget what was inherited."""
-    context.forget(ctx, *_inherited(ctx))
+    """Forget what was inherited, and what was seen."""
+    context.forget(ctx, *_inherited(ctx), context.LIVE)
     if _recorded(ctx):
         context.replace(ctx, **{RECORD: {"deployment": _recorded(ctx)["deployment"]}})
 
@@ -168,6 +175,11 @@ def _deployments(ctx: Context) -> proxy.LocalDeployments | proxy.ManagerDeployme
 def _recorded(ctx: Context) -> Mapping[str, Any]:
     record: Mapping[str, Any] = ctx.instance.runtime_properties.get(RECORD) or {}
     return record
+
+
+def _check_inherited(ctx: Context) -> None:
+    if "inherited" not in _recorded(ctx):
+        raise Failed("nothing has been inherited yet; the start operation has to run first")
 
 
 def _inherited(ctx: Context) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.api.aftercare import ailment, change, drift, heal, instance, operate
+from tests.api.aftercare import ailment, change, drift, heal, instance, operate, pull
 from tests.api.blueprints import blueprint
 from tests.lab.cfy import Cfy
 
@@ -68,6 +68,8 @@ def test_an_install_in_vain_is_rolled_back(tmp_path: Path, cfy: Cfy) -> None:
 def test_uninstalled_changed_and_installed_again(proxied: Cfy, tmp_path: Path) -> None:
     proxied("executions", "start", "uninstall", "-b", "other")
     assert ailment(proxied, "mine") == "deployment_id: deployment 'other' is uninstalled"
+    live = pull(proxied, "mine")
+    assert (live["installed"], live["standing"], live["values"]) == (False, "is uninstalled", {})
     assert drift(proxied, "mine") == {"deployment": {"inherited": "installed", "now": "is uninstalled"}}
     assert "is uninstalled, and timeout: 1 seconds are over" in heal(proxied, "mine", check=False)
     # What was inherited stays until there is something else.
@@ -76,12 +78,28 @@ def test_uninstalled_changed_and_installed_again(proxied: Cfy, tmp_path: Path) -
     said = ailment(proxied, "mine")
     assert said == "deployment_id: other is no deployment of this local profile, which has mine"
     assert drift(proxied, "mine")["deployment_id"]["now"] == said
+    live = pull(proxied, "mine")
+    assert (live["installed"], live["lacks"]) == (False, said)
     proxied.install_file(other(tmp_path / "other", town="Galway"), "other")
     assert ailment(proxied, "mine") is None
     assert drift(proxied, "mine") == {"town": {"inherited": "Dublin", "now": "Galway"}}
-    proxied("executions", "start", "pull", "-b", "mine")
+    before = instance(proxied, "mine")["runtime_properties"]
+    live = pull(proxied, "mine")
+    assert live == {
+        "deployment": "other",
+        "installed": True,
+        "standing": "is installed",
+        "lacks": None,
+        "values": {"town": {"is": "a text", "as_inherited": False}},
+        "more": 0,
+    }
+    # It has looked, and nothing else.
+    assert instance(proxied, "mine")["runtime_properties"] == {**before, "live": live}
+    assert drift(proxied, "mine") == {"town": {"inherited": "Dublin", "now": "Galway"}}
+    operate(proxied, "mine", "update")
     assert instance(proxied, "mine")["runtime_properties"]["town"] == "Galway"
     assert drift(proxied, "mine") == {}
+    assert pull(proxied, "mine")["values"]["town"]["as_inherited"]
 
 
 def test_an_output_that_is_gone_and_properties_that_follow(proxied: Cfy, tmp_path: Path) -> None:
@@ -89,6 +107,7 @@ def test_an_output_that_is_gone_and_properties_that_follow(proxied: Cfy, tmp_pat
     proxied.install_file(other(tmp_path / "other", county="Fingal"), "other")
     gone = "inherit_outputs[0]: town is no output of deployment 'other', which has county"
     assert ailment(proxied, "mine") == gone
+    assert pull(proxied, "mine")["lacks"] == gone
     assert drift(proxied, "mine") == {"inherit_outputs[0]": {"inherited": ["town"], "now": gone}}
     assert gone in operate(proxied, "mine", "update", check=False)
     change(proxied, "mine", "proxy", inherit_outputs=["county"])

@@ -168,6 +168,54 @@ def test_drift_and_what_refreshes_it(ctx: Any, manager: Manager) -> None:
     }
 
 
+LONG = "tomato-7c1f" * 1000
+
+
+def test_what_it_sees_is_one_bounded_property_without_a_value(ctx: Any, manager: Manager) -> None:
+    names = [f"{'n' * 300}{index}" for index in range(100)]
+    outputs: dict[str, Any] = {"number": 1, "map": {"word": LONG}, "text": LONG, "empty": []}
+    manager.add("many", inputs={"word": LONG}, **outputs)
+    manager.offer("many", word=LONG, **dict.fromkeys(names, LONG))
+    manager.ran("many", "install", "terminated")
+    wanted = {"inherit_outputs": list(outputs), "inherit_capabilities": ["word", *names]}
+    ctx.node.properties.update(wanted, deployment_id="many", inherit_inputs=True)
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    told = dict(ctx.instance.runtime_properties)
+    manager.outputs["many"]["text"] = f"{LONG}."
+    manager.asked.clear()
+    for _ in range(2):
+        deployment_proxy.pull(ctx)
+    assert all(one.startswith("GET ") for one in manager.asked)
+    live = ctx.instance.runtime_properties.pop("live")
+    assert ctx.instance.runtime_properties == told
+    assert live["values"]["text"] == {"is": "a text", "as_inherited": False}
+    assert live["values"]["map"] == {"is": "a map of 1", "as_inherited": True}
+    assert live["values"]["number"] == {"is": "a number", "as_inherited": True}
+    assert live["values"]["empty"] == {"is": "a list of 0", "as_inherited": True}
+    assert live["values"]["capabilities.word"] == {"is": "a text", "as_inherited": True}
+    assert live["values"]["proxy_deployment_inputs"] == {"is": "a map of 1", "as_inherited": True}
+    assert len(live["values"]) + live["more"] == 106
+    assert "tomato" not in str(live)
+    assert len(str(live)) < 20_000
+
+
+def test_what_it_sees_goes_with_what_it_inherited(ctx: Any, manager: Manager) -> None:
+    with pytest.raises(NonRecoverableError, match="the start operation has to run first"):
+        deployment_proxy.pull(ctx)
+    deployment_proxy.create(ctx)
+    deployment_proxy.start(ctx)
+    deployment_proxy.pull(ctx)
+    deployment_proxy.stop(ctx)
+    assert ctx.instance.runtime_properties == {"deployment_proxy": {"deployment": "cluster"}}
+
+
+def test_an_output_cannot_have_the_name_of_what_it_sees(ctx: Any, manager: Manager) -> None:
+    ctx.node.properties["inherit_outputs"] = ["live"]
+    with pytest.raises(NonRecoverableError, match="live is a runtime property of the proxy itself"):
+        deployment_proxy.validate_creation(ctx)
+
+
 def test_properties_that_were_updated(ctx: Any, manager: Manager) -> None:
     ctx.node.properties["inherit_outputs"] = ["kubernetes_info", "node"]
     deployment_proxy.create(ctx)

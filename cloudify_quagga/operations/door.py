@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from cloudify.decorators import operation
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
+from cloudify_rest_client.exceptions import CloudifyClientError
 
-from cloudify_quagga.errors import PermanentError, QuaggaError, TemporaryError, Waiting
+from cloudify_quagga.errors import (
+    NotPermitted,
+    PermanentError,
+    QuaggaError,
+    TemporaryError,
+    Unavailable,
+    Waiting,
+)
+from cloudify_quagga.model.sentence import legible
 
 Operation = Callable[..., Any]
+_NOT_PERMITTED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_REFUSING = range(400, 500)
+# Refused at this moment only: too slow, somebody else has stored something, too much is asked.
+_FOR_NOW = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def mapped(function: Operation) -> Operation:
@@ -23,7 +38,8 @@ def mapped(function: Operation) -> Operation:
     @functools.wraps(function)
     def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
         try:
-            return function(ctx, **inputs)
+            with _asking():
+                return function(ctx, **inputs)
         except Waiting as error:
             raise OperationRetry(str(error), retry_after=error.retry_after) from error
         except TemporaryError as error:
@@ -44,7 +60,8 @@ def judging(function: Operation) -> Operation:
     @functools.wraps(function)
     def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
         try:
-            return function(ctx, **inputs)
+            with _asking():
+                return function(ctx, **inputs)
         except QuaggaError as error:
             raise NonRecoverableError(str(error)) from error
 
@@ -61,9 +78,33 @@ def comparing(function: Operation) -> Operation:
     @functools.wraps(function)
     def entered(ctx: Any, **inputs: object) -> object:  # noqa: ANN401
         try:
-            return function(ctx, **inputs)
-        except QuaggaError as error:
+            with _asking():
+                return function(ctx, **inputs)
+        except (QuaggaError, NonRecoverableError) as error:
+            # Cloudify itself raises the latter, for a file of the blueprint that it cannot fetch.
             return {"comparison": {"wanted": "possible", "found": str(error)}}
 
     resumable: Operation = operation(entered, resumable=True)
     return resumable
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What a context tells is asked of a manager: its failures, too, are named by their remedy."""
+    try:
+        yield
+    except CloudifyClientError as error:
+        raise _named(error) from error
+    except OSError as error:
+        # So the client's library says that nobody answers, or that a certificate is not where it should be.
+        raise Unavailable(
+            f"the manager, or this machine, does not give what this operation needs: {legible(error)}"
+        ) from error
+
+
+def _named(error: CloudifyClientError) -> QuaggaError:
+    sentence = f"the manager does not give what this operation needs: {legible(error)}"
+    if error.status_code in _NOT_PERMITTED:
+        return NotPermitted(sentence)
+    is_final = error.status_code in _REFUSING and error.status_code not in _FOR_NOW
+    return PermanentError(sentence) if is_final else Unavailable(sentence)

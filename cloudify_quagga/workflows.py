@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json as jsons
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudify.decorators import workflow
-from cloudify.exceptions import NonRecoverableError
+from cloudify.exceptions import NonRecoverableError, RecoverableError
 
 from cloudify_quagga import table
 
@@ -46,15 +46,38 @@ def quagga_show(
     json: bool = False,
     **_: object,
 ) -> None:
-    """Print how each router is, and have the same in its runtime property `live`."""
+    """Print how each router is, and have the same in its runtime property `live`.
+
+    One that cannot be asked hides no other. It fails in the end all the same, for a script would take the
+    part for the whole.
+    """
     routers = _routers(ctx, node_ids, node_instance_ids)
-    for instance in routers:
-        instance.execute_operation(PULL).get()
+    reasons = {instance.id: _pulled(instance) for instance in routers}
     ctx.refresh_node_instances()
     for instance in routers:
-        live = ctx.get_node_instance(instance.id).runtime_properties[LIVE]
-        shown = jsons.dumps(live, indent=2) if json else table.of(live)
-        ctx.logger.info("%s\n%s", instance.id, shown)
+        reason = reasons[instance.id]
+        live = ctx.get_node_instance(instance.id).runtime_properties[LIVE] if reason is None else None
+        ctx.logger.info("%s\n%s", instance.id, _shown(live, reason, json))
+    unseen = [name for name, reason in reasons.items() if reason is not None]
+    if unseen:
+        raise NonRecoverableError(
+            f"could not be shown: {', '.join(unseen)}; the reason of each is printed in its place"
+        )
+
+
+def _pulled(instance: Any) -> str | None:  # noqa: ANN401
+    """Why the router could not be asked; None where it was."""
+    try:
+        instance.execute_operation(PULL).get()
+    except (NonRecoverableError, RecoverableError) as error:
+        return str(error)
+    return None
+
+
+def _shown(live: Mapping[str, Any] | None, reason: str | None, json: bool) -> str:
+    if json:
+        return jsons.dumps({"error": reason} if live is None else live, indent=2)
+    return f"cannot be shown: {reason}" if live is None else table.of(live)
 
 
 def _routers(ctx: Context, node_ids: Names, node_instance_ids: Names) -> list[Any]:

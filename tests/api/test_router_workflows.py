@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,10 +55,8 @@ class Deployment:
 
 
 @pytest.fixture
-def made(
-    kubeconfig: Path, node: FakeNode, cfy: Cfy, tmp_path: Path, cluster: Cluster
-) -> Iterator[Deployment]:
-    """A router whose create operation has run."""
+def router(kubeconfig: Path, node: FakeNode) -> dict[str, Any]:
+    """A node template."""
     client_config = {"configuration": {"manager_file_path": str(kubeconfig)}}
     properties = {
         "node_selector": node.labels,
@@ -64,7 +64,12 @@ def made(
         **HIDDEN,
         "client_config": client_config,
     }
-    router = {"type": "cloudify.nodes.quagga.Router", "properties": properties}
+    return {"type": "cloudify.nodes.quagga.Router", "properties": properties}
+
+
+@pytest.fixture
+def made(router: dict[str, Any], cfy: Cfy, tmp_path: Path, cluster: Cluster) -> Iterator[Deployment]:
+    """A router whose create operation has run."""
     path = blueprint(tmp_path / "blueprint", quagga=router)
     cfy("init", str(path), "-b", "router")
     deployment = Deployment(cfy, tmp_path / "cfy")
@@ -83,6 +88,23 @@ def test_a_router_that_does_not_run_is_shown(made: Deployment) -> None:
     as_json = made.run("quagga_show", json=True)
     told = json.loads(as_json[as_json.index("\n{") : as_json.rindex("\n}") + 2])
     assert {**told, "at": ""} == {**live, "at": ""}
+
+
+def test_a_router_that_cannot_be_shown_hides_no_other(
+    router: dict[str, Any], cfy: Cfy, tmp_path: Path
+) -> None:
+    path = blueprint(tmp_path / "blueprint", absent=router, quagga=router, zeal=router)
+    cfy("init", str(path), "-b", "router")
+    deployment = Deployment(cfy, tmp_path / "cfy")
+    deployment.run("execute_operation", operation=CREATE, node_ids=["quagga"])
+    said = deployment.run("quagga_show", check=False)
+    assert "no pod of the router is there" in said
+    assert said.count("cannot be shown: there is no record of this router") == 2
+    assert re.search(r"could not be shown: absent_\w+, zeal_\w+; ", said)
+    as_json = deployment.run("quagga_show", check=False, json=True, node_ids=["absent"])
+    told = json.loads(as_json[as_json.index("\n{") : as_json.rindex("\n}") + 2])
+    assert told == {"error": "there is no record of this router; its create operation has to run first"}
+    deployment.uninstall()
 
 
 def test_what_is_no_router_is_not_shown(made: Deployment) -> None:

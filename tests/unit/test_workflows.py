@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cloudify.exceptions import NonRecoverableError
+from cloudify.exceptions import NonRecoverableError, RecoverableError
+from cloudify.workflows.workflow_api import ExecutionCancelled
 
 from cloudify_quagga import workflows
 
@@ -105,6 +106,38 @@ def test_what_is_shown_was_pulled_just_now(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.messages[0].startswith("one_1\nNODE  READY  DAEMONS")
     run("quagga_show", node_ids=["one"], json=True)
     assert json.loads(caplog.messages[1].removeprefix("one_1\n")) == LIVE
+
+
+def test_one_that_cannot_be_pulled_is_named_and_nothing_old_of_it_is_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    ctx = Context()
+
+    def fails(*_: Any, **__: Any) -> Any:
+        def get() -> None:
+            raise RecoverableError("the API server is away")
+
+        return SimpleNamespace(get=get)
+
+    monkeypatch.setattr(ctx.instances["one"], "execute_operation", fails)
+    with pytest.raises(NonRecoverableError) as failed:
+        workflows.quagga_show(ctx)
+    assert str(failed.value) == "could not be shown: one_1; the reason of each is printed in its place"
+    assert caplog.messages[0] == "one_1\ncannot be shown: the API server is away"
+    assert caplog.messages[1].startswith("two_1\nNODE  READY  DAEMONS")
+
+
+def test_a_workflow_that_is_cancelled_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = Context()
+
+    def cancelled(*_: Any, **__: Any) -> Any:
+        raise ExecutionCancelled
+
+    monkeypatch.setattr(ctx.instances["one"], "execute_operation", cancelled)
+    with pytest.raises(ExecutionCancelled):
+        workflows.quagga_show(ctx)
+    assert ctx.run == []
 
 
 @pytest.mark.parametrize("name", ["quagga_update", "quagga_show"])

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference, UnknownKind
-from cloudify_quagga.errors import Conflict, Waiting
+from cloudify_quagga.errors import Conflict, PermanentError, Waiting
 from cloudify_quagga.lifecycle.ownership import OURS, Forgotten, Marks, Owner
 from cloudify_quagga.names import DEPLOYMENT, DOMAIN, NODE
 
@@ -136,7 +136,9 @@ def let_go(cluster: Cluster, owner: Owner, reference: Reference) -> str | None:
             return None
         if Maker.of(found) != Maker.acting(owner):
             return f"it has been replaced by one that is {_managed_by(found)}"
-        after = cluster.apply(_named(found, {}), owner.identity.field_manager)
+        after = _no_longer_held(cluster, owner, found)
+        if after is None:
+            continue
         siblings = _siblings(owner, after)
         if siblings:
             return f"{', '.join(one.instance for one in siblings)} needs it"
@@ -166,6 +168,17 @@ def _deleted(cluster: Cluster, reference: Reference, seen: Manifest) -> bool:
     except Conflict:
         return False
     return True
+
+
+def _no_longer_held(cluster: Cluster, owner: Owner, seen: Manifest) -> Manifest | None:
+    """What was seen, without our hold; None where it has gone or has been replaced meanwhile."""
+    try:
+        return cluster.apply(_named(seen, {}), owner.identity.field_manager)
+    except PermanentError:
+        now = get(cluster, Reference.of(seen))
+        if now is not None and now["metadata"]["uid"] == seen["metadata"]["uid"]:
+            raise
+        return None
 
 
 def _siblings(owner: Owner, manifest: Manifest) -> list[Hold]:

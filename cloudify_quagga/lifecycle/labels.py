@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
-from cloudify_quagga.errors import Conflict, Failed, Refused
+from cloudify_quagga.errors import Conflict, Failed, PermanentError, Refused
 from cloudify_quagga.lifecycle import nodes
 from cloudify_quagga.lifecycle.ownership import Marks, Owner
 from cloudify_quagga.names import DOMAIN, Identity
@@ -119,7 +119,14 @@ def release(cluster: Cluster, name: str, manager: str) -> dict[str, list[str]]:
     if node is None or not nodes.is_manager(node, manager):
         return {}
     held = [key for key in nodes.labels(node) if manager in nodes.owners_of_label(node, key)]
-    after = cluster.apply(_named(node, {}), manager)
+    try:
+        after = cluster.apply(_named(node, {}), manager)
+    except PermanentError:
+        # The uid does not fit a node that has gone since, or registered anew and with nothing of ours.
+        now = cluster.get(reference)
+        if now is not None and now["metadata"]["uid"] == node["metadata"]["uid"]:
+            raise
+        return {}
     if nodes.is_manager(after, manager):
         raise Failed(f"node {name} still has fields of {manager} after they were given back")
     return {key: nodes.owners_of_label(after, key) for key in held if key in nodes.labels(after)}

@@ -6,14 +6,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from kubernetes import client
 
-from cloudify_quagga.cluster import Cluster, Reference
+from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Conflict
+from cloudify_quagga.lifecycle import labels as on_node
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.names import Identity
 from tests.api.conftest import FakeNode, carried
 from tests.lab.cfy import Cfy, WarmCfy
+
+OWNER = Owner(Identity("cluster", "router_node", "router_node_1"), "here", frozenset({"router_node_1"}), "")
 
 
 def owned_by(manager: str, cluster: Cluster, node: FakeNode, **labels: str) -> None:
@@ -136,6 +142,87 @@ def test_two_deployments_share_a_label_and_each_has_one_of_its_own(
     assert carried(core, node) == {**node.labels, **staying[1]}
     staying[0].uninstall("cluster")
     assert carried(core, node) == node.labels
+
+
+@pytest.mark.parametrize("before", [{}, {"role": "router"}], ids=["new", "there before"])
+@pytest.mark.parametrize("goes_first", ["who came first", "who came last"])
+def test_of_two_deployments_that_want_unequal_values_the_first_is_not_overruled(
+    goes_first: str,
+    before: dict[str, str],
+    core: client.CoreV1Api,
+    kubeconfig: Path,
+    node: FakeNode,
+    tmp_path: Path,
+    cfy: Cfy,
+) -> None:
+    written_by("kubectl-label", core, node, **before)
+    second = WarmCfy(tmp_path / "second")
+    inputs: dict[str, Any] = {"kubeconfig": str(kubeconfig), "node": node.name}
+    cfy.install("cluster", labels={"role": "router", "rack": "7"}, **inputs)
+    said = second.install("cluster", labels={"role": "spare", "zone": "a"}, check=False, **inputs)
+    assert said.returncode != 0
+    assert f"labels.role: node {node.name} already has role=router, owned by " in said.stdout
+    assert "and role=spare is wanted; choose another label, or have its owner remove it" in said.stdout
+    assert "[retry" not in said.stdout
+    assert carried(core, node) == {**node.labels, "role": "router", "rack": "7"}
+    if goes_first == "who came last":
+        second.uninstall("cluster")
+        assert carried(core, node) == {**node.labels, "role": "router", "rack": "7"}
+        cfy.uninstall("cluster")
+    else:
+        cfy.uninstall("cluster")
+        assert carried(core, node) == {**node.labels, **before}
+        second.uninstall("cluster")
+    assert carried(core, node) == {**node.labels, **before}
+
+
+def test_who_was_second_has_its_value_once_the_first_is_gone(
+    core: client.CoreV1Api, kubeconfig: Path, node: FakeNode, tmp_path: Path, cfy: Cfy
+) -> None:
+    second = WarmCfy(tmp_path / "second")
+    cfy.install("cluster", kubeconfig=str(kubeconfig), node=node.name, labels={"role": "router"})
+    inputs: dict[str, Any] = {
+        "kubeconfig": str(kubeconfig),
+        "node": node.name,
+        "labels": {"role": "spare"},
+    }
+    assert second.install("cluster", check=False, **inputs).returncode != 0
+    cfy.uninstall("cluster")
+    second.install("cluster", **inputs)
+    assert carried(core, node) == {**node.labels, "role": "spare"}
+    second.uninstall("cluster")
+    assert carried(core, node) == node.labels
+
+
+def test_two_uninstalls_of_one_deployment_at_once(
+    core: client.CoreV1Api, kubeconfig: Path, node: FakeNode, cfy: Cfy
+) -> None:
+    cfy.install("cluster", kubeconfig=str(kubeconfig), node=node.name)
+    said = cfy.uninstall_twice_at_once("cluster")
+    assert "still has fields of" not in said
+    assert carried(core, node) == node.labels
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "registered anew"])
+def test_a_node_that_goes_while_its_labels_are_given_back(
+    again: bool, cluster: Cluster, core: client.CoreV1Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"quagga-test-{uuid4().hex[:8]}"
+    core.create_node({"metadata": {"name": name}})
+    node = on_node.find_node(cluster, name)
+    on_node.take(cluster, OWNER, node, {"role": "router"})
+    give_back = cluster.apply
+
+    def apply(manifest: Manifest, manager: str) -> Manifest:
+        core.delete_node(name)
+        if again:
+            core.create_node({"metadata": {"name": name}})
+        return give_back(manifest, manager)
+
+    monkeypatch.setattr(cluster, "apply", apply)
+    assert on_node.release(cluster, name, OWNER.identity.field_manager) == {}
+    if again:
+        core.delete_node(name)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from kubernetes import client
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.lifecycle import holding
+from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.names import Identity
 from lab import kubebuild
 from tests.api import quota
 from tests.api.blueprints import blueprint, microservice
@@ -21,6 +23,7 @@ from tests.lab.cfy import PROJECT, Cfy
 
 Install = Callable[..., subprocess.CompletedProcess[str]]
 Get = Callable[..., Manifest | None]
+OWNER = Owner(Identity("micro", "quagga", "quagga_1"), "here", frozenset({"quagga_1"}), "cfy uninstall -b")
 
 
 def config_map(name: str, metadata: dict[str, Any] | None = None, **data: str) -> Manifest:
@@ -491,6 +494,39 @@ def test_a_second_object_that_is_refused_when_the_first_is_made_leaves_nothing(
     assert get("v1", "ConfigMap", "second") is None
     cfy.uninstall("micro")
     assert get("v1", "ConfigMap", "first") is None
+
+
+def test_two_uninstalls_of_one_deployment_at_once(install: Install, get: Get, cfy: Cfy) -> None:
+    several = [config_map("first"), config_map("second"), deployment("web")]
+    install({"several.yaml": yaml.safe_dump_all(several)}, config_files=["several.yaml"])
+    said = cfy.uninstall_twice_at_once("micro")
+    assert "Operation cannot be fulfilled" not in said
+    assert [get("v1", "ConfigMap", name) for name in ("first", "second")] == [None, None]
+    assert get("apps/v1", "Deployment", "web") is None
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "replaced"])
+def test_an_object_that_somebody_takes_away_while_it_is_let_go(
+    again: bool,
+    cluster: Cluster,
+    core: client.CoreV1Api,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manifest = config_map("settings", {"namespace": namespace})
+    holding.put(cluster, OWNER, manifest, "digest")
+    let_go = cluster.apply
+
+    def apply(manifest: Manifest, manager: str) -> Manifest:
+        core.delete_namespaced_config_map("settings", namespace)
+        if again:
+            theirs = config_map("settings", colour="theirs")
+            core.create_namespaced_config_map(namespace, theirs, field_manager="them")
+        return let_go(manifest, manager)
+
+    monkeypatch.setattr(cluster, "apply", apply)
+    why = holding.let_go(cluster, OWNER, Reference.of(manifest))
+    assert why == ("it has been replaced by one that is managed by them" if again else None)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
+from cloudify_quagga.cluster import Absent, Cluster, Event, Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, NotPermitted, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
@@ -39,7 +39,16 @@ def _stand_still() -> None:
 
 
 class Lost(Waiting):
-    """Pods cannot be heard, for their nodes are away."""
+    """Pods cannot be heard, for their nodes are away.
+
+    :param record: what is known when all others have been heard.
+    :param nodes: those that are away.
+    """
+
+    def __init__(self, message: str, record: Record, nodes: frozenset[str | None]) -> None:
+        self.record = record
+        self.nodes = nodes
+        super().__init__(message)
 
 
 def end(cluster: Cluster, owner: Owner, recorded: Recorded, journal: Journal) -> None:
@@ -79,10 +88,10 @@ def stop(
     try:
         record = _halt(cluster, identity, record, journal, step)
     except Lost as error:
+        _sweep_beside(error, cluster, identity, journal, step)
         # Whoever tries again within seconds learns the same, each time after having waited.
         raise Failed(str(error)) from error
-    left = dict.fromkeys((*record.unswept, *record.nodes))
-    return sweep_left(cluster, identity, record, left, journal, step)
+    return sweep_left(cluster, identity, record, _left(record), journal, step)
 
 
 def delete(
@@ -135,25 +144,65 @@ def farewell(
     send()
     for pod in present.values():
         _let_go(cluster, pod)
-    lost = _are_lost(cluster, present.values())
+    parting = _Parting(cluster, record, journal, goes, step, present)
     try:
-        with closing(there.changes(LOST_SECONDS if lost else STOP_SECONDS)) as changes:
-            while present and (event := next(changes, None)):
-                step()
-                if not goes(event.manifest):
-                    continue
-                uid = event.manifest["metadata"]["uid"]
-                present[uid] = event.manifest
-                if event.type == "DELETED":
-                    record = _farewell(record, present.pop(uid), journal)
-                else:
-                    _let_go(cluster, event.manifest)
+        waited = parting.hear(there.changes)
     finally:
-        journal.save(record)
+        journal.save(parting.record)
     if present:
-        told = _still_there(cluster, present.values(), LOST_SECONDS if lost else STOP_SECONDS)
-        raise Lost(told) if _are_lost(cluster, present.values()) else Waiting(told)
-    return record
+        told = _still_there(cluster, present.values(), waited)
+        if not parting.is_in_vain():
+            raise Waiting(told)
+        raise Lost(told, parting.record, frozenset(map(pods.node_of, present.values())))
+    return parting.record
+
+
+@dataclass
+class _Parting:
+    """Pods that go, and what is known by their last words.
+
+    :param present: those that have not gone yet, by their uid.
+    """
+
+    cluster: Cluster
+    record: Record
+    journal: Journal
+    goes: Callable[[Manifest], bool]
+    step: Step
+    present: dict[str, Manifest]
+    gone: set[str] = field(default_factory=set)
+
+    def hear(self, changes: Callable[[float], Generator[Event, None, None]]) -> float:
+        """Wait until they have gone, or as long as there is hope; tells how long that is, in seconds."""
+        if self.is_in_vain() or self._listen(changes(STOP_SECONDS), self.is_in_vain):
+            self._listen(changes(LOST_SECONDS), lambda: False)
+            return LOST_SECONDS
+        return STOP_SECONDS
+
+    def is_in_vain(self) -> bool:
+        """Whether all that have not gone are on nodes whose kubelets are away."""
+        return bool(self.present) and all(_is_lost(self.cluster, pod) for pod in self.present.values())
+
+    def _listen(self, changes: Generator[Event, None, None], is_enough: Callable[[], bool]) -> bool:
+        """Take what happens until it is enough; tells whether it came to that."""
+        with closing(changes):
+            while self.present and (event := next(changes, None)):
+                self.step()
+                # Who listens again hears again of those that have gone.
+                if self.goes(event.manifest) and event.manifest["metadata"]["uid"] not in self.gone:
+                    self._take(event)
+                    if is_enough():
+                        return True
+        return False
+
+    def _take(self, event: Event) -> None:
+        uid = event.manifest["metadata"]["uid"]
+        self.present[uid] = event.manifest
+        if event.type == "DELETED":
+            self.gone.add(uid)
+            self.record = _farewell(self.record, self.present.pop(uid), self.journal)
+        else:
+            _let_go(self.cluster, event.manifest)
 
 
 def sweep_left(
@@ -164,12 +213,44 @@ def sweep_left(
     journal: Journal,
     step: Step = _stand_still,
 ) -> Record:
-    """Make sure that nodes which the router has left keep no route of it."""
+    """Make sure that nodes which the router has left keep no route of it.
+
+    One on which that fails keeps no other from it.
+    """
+    failures: list[Failed | Waiting] = []
     for node in left:
-        journal.say(f"{node}: {_sweep(cluster, identity, record, node, step)}")
-        record = record.swept(node)
-        journal.save(record)
+        try:
+            journal.say(f"{node}: {_sweep(cluster, identity, record, node, step)}")
+        except lease.TakenOver:
+            raise
+        except (Failed, Waiting) as error:
+            failures.append(error)
+        else:
+            record = record.swept(node)
+            journal.save(record)
+    if failures:
+        raise _together(failures) from failures[0]
     return record
+
+
+def _sweep_beside(error: Lost, cluster: Cluster, identity: Identity, journal: Journal, step: Step) -> None:
+    """Sweep the nodes that are not away; Failed, beside what is known of those, where one is not swept."""
+    left = [node for node in _left(error.record) if node not in error.nodes]
+    try:
+        sweep_left(cluster, identity, error.record, left, journal, step)
+    except (Failed, Waiting) as another:
+        raise Failed(f"{error}; {another}") from another
+
+
+def _left(record: Record) -> list[str]:
+    """The nodes on which routes may be left."""
+    return list(dict.fromkeys((*record.unswept, *record.nodes)))
+
+
+def _together(failures: Sequence[Failed | Waiting]) -> Failed | Waiting:
+    """One error of several; what waiting does not mend decides."""
+    said = "; ".join(map(str, failures))
+    return Failed(said) if any(isinstance(one, Failed) for one in failures) else Waiting(said)
 
 
 @contextmanager
@@ -248,10 +329,10 @@ def _farewell(record: Record, pod: Manifest, journal: Journal) -> Record:
     return record
 
 
-def _are_lost(cluster: Cluster, found: Iterable[Manifest]) -> bool:
-    """Whether there are pods, and each of them on a node whose kubelet is away."""
-    homes = [_home(cluster, pod) for pod in found]
-    return bool(homes) and all(node is not None and not nodes.is_ready(node) for node in homes)
+def _is_lost(cluster: Cluster, pod: Manifest) -> bool:
+    """Whether it is on a node whose kubelet is away."""
+    node = _home(cluster, pod)
+    return node is not None and not nodes.is_ready(node)
 
 
 def _home(cluster: Cluster, pod: Manifest) -> Manifest | None:

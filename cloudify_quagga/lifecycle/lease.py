@@ -33,6 +33,10 @@ _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _under_way: set[str] = set()
 
 
+class TakenOver(Waiting):
+    """One's turn is over before one was done."""
+
+
 @dataclass
 class Turn:
     """One's turn, for as long as it is renewed."""
@@ -51,7 +55,7 @@ class Turn:
             self.cluster.apply({**self.manifest, "spec": spec}, self.manager)
         except Conflict as error:
             reference = Reference.of(self.manifest)
-            raise Waiting(f"{reference} was taken over by somebody else: {error}", _SOON) from error
+            raise TakenOver(f"{reference} was taken over by somebody else: {error}", _SOON) from error
         self.renewed = time.monotonic()
 
 

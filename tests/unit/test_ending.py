@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Manifest, Reference, Right
+from cloudify_quagga.cluster import Event, Manifest, Observation, Reference, Right
 from cloudify_quagga.errors import Failed, Waiting
 from cloudify_quagga.lifecycle import ending, lease
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -227,6 +229,116 @@ def test_pods_that_stay_are_waited_for_again(notes: Notes) -> None:
     cluster.put(node("node1", ready=False))
     with pytest.raises(Failed, match="node1 is not Ready: bring it back"):
         stop(cluster, record, notes)
+
+
+class Enduring(SmallCluster):
+    """A watch of it lasts as long as was asked, and a second one tells all of the first anew."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        super().__init__(kubelet)
+        self._told: list[Event] = []
+
+    def observe(self, *what: Any) -> Observation:
+        self._told.clear()
+        return super().observe(*what)
+
+    def _changes(self, seconds: float) -> Generator[Event, None, None]:
+        yield from list(self._told)
+        for event in super()._changes(seconds):
+            self._told.append(event)
+            yield event
+        time.sleep(seconds)
+
+
+def kubelets(*away: str, last_word: str = CLEAN, sweeper_says: str = SWEPT) -> Kubelet:
+    """Those of all nodes but these."""
+    end = kubelet(last_word, sweeper_says)
+
+    def run(cluster: SmallCluster, pod: Manifest) -> None:
+        if pod["spec"]["nodeName"] not in away:
+            end(cluster, pod)
+
+    return run
+
+
+def two_nodes(cluster: SmallCluster) -> Record:
+    """A router on node1, which is away, and on node2."""
+    record = running(cluster, "node1", "node2")
+    cluster.put(node("node1", ready=False))
+    return record
+
+
+def test_when_only_a_lost_pod_is_left_nobody_waits_for_long(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "STOP_SECONDS", 2.0)
+    cluster = Enduring(kubelets("node1"))
+    record = two_nodes(cluster)
+    began = time.monotonic()
+    with pytest.raises(Failed, match=r"on node1 has not ended after 0 s; node1 is not Ready: bring it back"):
+        stop(cluster, record, notes)
+    assert time.monotonic() - began < 1
+    assert notes.said == [f"node2: {CLEAN}"]
+    assert notes.records[-1].nodes == ("node1",)
+    # Once the node is back, uninstalling again takes up where it ended.
+    cluster._kubelet = kubelet(CLEAN)
+    cluster.put(node("node1"))
+    assert stop(cluster, notes.records[-1], notes).unswept == {}
+    assert notes.said == [f"node2: {CLEAN}", f"node1: {CLEAN}"]
+
+
+def test_what_can_be_swept_is_swept_beside_a_lost_pod(notes: Notes) -> None:
+    cluster = SmallCluster(kubelets("node1", last_word="Error (exit code 137)"))
+    record = two_nodes(cluster)
+    # Of one more pod nothing is known but that it was there.
+    cluster.put(node("node3"))
+    record = replace(record, nodes=(*record.nodes, "node3"))
+    with pytest.raises(Failed, match=r"on node1 has not ended after .*`kubectl delete node node1` first$"):
+        stop(cluster, record, notes)
+    assert sweepers(cluster) == ["node2", "node3"]
+    assert notes.records[-1].unswept.keys() == {"node1"}
+    assert notes.records[-1].nodes == ("node1",)
+
+
+def test_every_node_that_is_not_swept_is_named(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    record = running(cluster, "node1", "node2", "node3")
+    for name in ("node1", "node3"):
+        cluster.put(node(name, ready=False))
+    for pod in cluster.find("v1", "Pod"):
+        cluster.gone(pod)
+    with pytest.raises(Failed) as failure:
+        stop(cluster, record, notes)
+    for name in ("node1", "node3"):
+        assert f"routes may be left on {name}" in str(failure.value)
+        assert f"`kubectl delete node {name}` first" in str(failure.value)
+    assert sweepers(cluster) == ["node2"]
+    assert notes.records[-1].nodes == ("node1", "node3")
+
+
+def test_a_node_that_is_slow_to_be_swept_keeps_no_other_from_it(notes: Notes) -> None:
+    cluster = SmallCluster(kubelets("node1"))
+    record = replace(running(cluster), nodes=("node1", "node2"))
+    cluster.put(node("node1"))
+    cluster.put(node("node2"))
+    with pytest.raises(Waiting, match="node1 is not swept after"):
+        stop(cluster, record, notes)
+    assert notes.said == [f"node2: {SWEPT}"]
+
+
+def test_who_has_lost_the_turn_sweeps_no_other_node(notes: Notes) -> None:
+    cluster = SmallCluster(kubelets())
+    record = replace(running(cluster), nodes=("node1", "node2"))
+    cluster.put(node("node1"))
+    cluster.put(node("node2"))
+
+    def step() -> None:
+        if sweepers(cluster):
+            raise lease.TakenOver("Lease router was taken over by somebody else")
+
+    with pytest.raises(Waiting, match="taken over"):
+        ending.stop(cluster, US, record, notes.journal, step)  # type: ignore[arg-type]
+    assert sweepers(cluster) == ["node1"]
 
 
 def test_a_sweeper_that_does_not_run_is_waited_for_again(notes: Notes) -> None:

@@ -35,6 +35,13 @@ def node_of(pod: Manifest) -> str | None:
     return node
 
 
+def own_addresses(pod: Manifest) -> list[str]:
+    """Its addresses, none where it has its node's."""
+    if pod["spec"].get("hostNetwork"):
+        return []
+    return [one["ip"] for one in (pod.get("status") or {}).get("podIPs") or []]
+
+
 def template_of(pod: Manifest) -> str | None:
     """What tells its making from another one; None where it says nothing."""
     annotations: Mapping[str, str] = pod["metadata"].get("annotations") or {}

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudify_quagga import render
-from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right
+from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference, Right, UnknownKind
 from cloudify_quagga.errors import Conflict, NotPermitted, Refused
 from cloudify_quagga.lifecycle import drift, labels, lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import KINDS, ROUTERS, Forgotten, Marks, Owner, forgotten
@@ -17,6 +17,7 @@ from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
 
 _KNOWN_BY_NAME = ("get", "create", "patch", "delete")
+_SERVICE_NETWORK = ("networking.k8s.io/v1", "ServiceCIDR")
 _CHANGING = ("list", *_KNOWN_BY_NAME)
 
 
@@ -185,18 +186,48 @@ def _protected(cluster: Cluster) -> Iterator[tuple[str, str]]:
             yield address, nodes.name(node)
         for prefix in nodes.pod_networks(node):
             yield prefix, f"the pods of {nodes.name(node)}"
-    # Not everybody may read these two; the router itself has no need of them.
+    yield from _pods(cluster)
+    # Not everybody may read these three; the router itself has no need of them.
     if cluster.may(Right("list", "v1", "Service")):
         yield from _services(cluster)
+    if _may_list_service_networks(cluster):
+        yield from _service_networks(cluster)
     if cluster.may(Right("get", "v1", "Endpoints", "default")):
         yield from _api_servers(cluster)
 
 
+def _pods(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Those that run: a network plugin with pools of its own gives addresses that no node tells of."""
+    for pod in cluster.find("v1", "Pod", fields="status.phase=Running"):
+        for address in pods.own_addresses(pod):
+            yield address, f"the pod {_place(pod)}"
+
+
 def _services(cluster: Cluster) -> Iterator[tuple[str, str]]:
     for service in cluster.find("v1", "Service"):
-        address = service["spec"].get("clusterIP", "")
-        if _is_address(address):
-            yield address, f"the service {service['metadata']['namespace']}/{service['metadata']['name']}"
+        spec = service["spec"]
+        # Before 1.20 there is one at most.
+        for address in spec.get("clusterIPs") or [spec.get("clusterIP", "")]:
+            if _is_address(address):
+                yield address, f"the service {_place(service)}"
+
+
+def _place(manifest: Manifest) -> str:
+    return f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
+
+
+def _may_list_service_networks(cluster: Cluster) -> bool:
+    try:
+        return cluster.may(Right("list", *_SERVICE_NETWORK))
+    except UnknownKind:
+        # Before 1.33 only the API server's own command line says them.
+        return False
+
+
+def _service_networks(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    for found in cluster.find(*_SERVICE_NETWORK):
+        for prefix in found["spec"].get("cidrs") or []:
+            yield prefix, "services"
 
 
 def _api_servers(cluster: Cluster) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from kubernetes import client
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster
+from cloudify_quagga.errors import Refused
 from cloudify_quagga.lifecycle import ending, ownership, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.labels import holders
@@ -92,6 +93,42 @@ class TestRefusedBeforeAnythingIsMade:
 
     def test_an_interfaces_name(self, labelled: Cfy) -> None:
         assert "interfaces[0]: " in refused(labelled, interfaces=["eth0;reboot"])
+
+
+@pytest.fixture
+def inhabited(core: client.CoreV1Api, namespace: str) -> Iterator[str]:
+    """A namespace with a service, and pods: one that runs, one that ran, one on its node's network."""
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    core.create_namespaced_service(namespace, service)
+    pods = {"runs": ("Running", "198.51.100.7"), "ran": ("Succeeded", "198.51.100.70")}
+    pods["hosted"] = ("Running", "198.51.100.71")
+    for name, (phase, address) in pods.items():
+        spec = {"containers": [{"name": "it", "image": "it"}], "hostNetwork": name == "hosted"}
+        spec["automountServiceAccountToken"] = False
+        core.create_namespaced_pod(namespace, {"metadata": {"name": name}, "spec": spec})
+        status = {"phase": phase, "podIP": address, "podIPs": [{"ip": address}]}
+        core.patch_namespaced_pod_status(name, namespace, {"status": status})
+    yield namespace
+    for name in pods:
+        core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+
+
+def test_a_route_to_what_lives_in_the_cluster(
+    cluster: Cluster, core: client.CoreV1Api, node: FakeNode, inhabited: str
+) -> None:
+    def said(prefix: str) -> str:
+        prefixes = ("198.51.100.70/32", "198.51.100.71/32", prefix)
+        routes = [{"prefix": one, "blackhole": True} for one in prefixes]
+        router = Router.parse({"node_selector": node.labels, "namespace": inhabited, "routes": routes})
+        owner = Owner(Identity("router", "quagga", "quagga_guard1"), "here", frozenset(), "")
+        with pytest.raises(Refused) as refusal:
+            preflight.check_router(cluster, owner, router)
+        return str(refusal.value)
+
+    refused = "routes[2].prefix: 198.51.100.0/29 would draw away the packets to the pod"
+    assert f"{refused} {inhabited}/runs (198.51.100.7/32)" in said("198.51.100.0/29")
+    address = core.read_namespaced_service("web", inhabited).spec.cluster_ip
+    assert f"the service {inhabited}/web ({address}/32)" in said(f"{address}/32")
 
 
 def test_nodes_that_nobody_has(node: FakeNode, core: client.CoreV1Api, labelled: Cfy) -> None:

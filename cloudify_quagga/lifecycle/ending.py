@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Event, Manifest, Reference, Right
-from cloudify_quagga.errors import Failed, NotPermitted, Waiting
+from cloudify_quagga.errors import Failed, NotPermitted, Unavailable, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
 from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -180,8 +180,12 @@ class _Parting:
         return STOP_SECONDS
 
     def is_in_vain(self) -> bool:
-        """Whether all that have not gone are on nodes whose kubelets are away."""
-        return bool(self.present) and all(_is_lost(self.cluster, pod) for pod in self.present.values())
+        """Whether all that have not gone are on nodes whose kubelets are known to be away."""
+        try:
+            return bool(self.present) and all(_is_lost(self.cluster, pod) for pod in self.present.values())
+        except Unavailable:
+            # Words that are spoken meanwhile are spoken once.
+            return False
 
     def _listen(self, changes: Generator[Event, None, None], is_enough: Callable[[], bool]) -> bool:
         """Take what happens until it is enough; tells whether it came to that."""

@@ -11,7 +11,7 @@ import pytest
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Event, Manifest, Observation, Reference, Right
-from cloudify_quagga.errors import Failed, Waiting
+from cloudify_quagga.errors import Failed, Unavailable, Waiting
 from cloudify_quagga.lifecycle import ending, lease
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -285,6 +285,21 @@ def test_when_only_a_lost_pod_is_left_nobody_waits_for_long(
     cluster.put(node("node1"))
     assert stop(cluster, notes.records[-1], notes).unswept == {}
     assert notes.said == [f"node2: {CLEAN}", f"node1: {CLEAN}"]
+
+
+class Failing(SmallCluster):
+    """Answers nobody who asks for a node."""
+
+    def get(self, reference: Reference) -> Manifest | None:
+        if reference.kind == "Node":
+            raise Unavailable("could not get nodes just now")
+        return super().get(reference)
+
+
+def test_last_words_are_heard_though_nobody_tells_whether_the_node_is_away(notes: Notes) -> None:
+    cluster = Failing(kubelet(CLEAN))
+    assert stop(cluster, running(cluster, "node1", "node2"), notes).unswept == {}
+    assert notes.said == [f"node1: {CLEAN}", f"node2: {CLEAN}"]
 
 
 def test_what_can_be_swept_is_swept_beside_a_lost_pod(notes: Notes) -> None:

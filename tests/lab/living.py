@@ -43,9 +43,10 @@ class Router:
         """What `cfy executions start quagga_update` said without any parameter."""
         return self._cfy("executions", "start", "quagga_update", "-b", "router").stdout
 
-    def change(self, *, check: bool = True, **properties: Any) -> str:
+    def change(self, *, check: bool = True, retries: int = 0, **properties: Any) -> str:
         """What `cfy executions start quagga_update` said with these properties."""
-        return self._cfy(*self._change(properties), check=check).stdout
+        options = ("--task-retries", str(retries))
+        return self._cfy(*self._change(properties), *options, check=check).stdout
 
     def changing(self, **properties: Any) -> subprocess.Popen[str] | Command:
         """The same while it runs."""

@@ -46,8 +46,17 @@ class Placed:
         return ["executions", "start", "quagga_update", "-b", "placed", "-p", said]
 
     def heal(self) -> str:
-        asked = json.dumps({"operation": "cloudify.interfaces.lifecycle.heal", "node_ids": ["router"]})
-        return self._cfy("executions", "start", "execute_operation", "-b", "placed", "-p", asked).stdout
+        return self._operation("lifecycle.heal").stdout
+
+    def ailment(self) -> str:
+        """What check_status of the router says against it."""
+        told = self._operation("validation.check_status", check=False).stdout
+        return told if "Task failed" in told else ""
+
+    def _operation(self, name: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        asked = json.dumps({"operation": f"cloudify.interfaces.{name}", "node_ids": ["router"]})
+        arguments = ("executions", "start", "execute_operation", "-b", "placed", "-p", asked)
+        return self._cfy(*arguments, check=check)
 
     def uninstall(self) -> subprocess.CompletedProcess[str]:
         return self._cfy("uninstall", "-b", "placed", check=False)

@@ -87,7 +87,8 @@ def test_forwarding_that_was_switched_off_is_seen_and_healed(
 def test_a_route_of_somebody_else_that_keeps_ours_out_is_named(router: Router) -> None:
     on_node1("ip route add 10.0.0.0/24 via 172.16.0.9")
     try:
-        said = router.operation("lifecycle.heal", check=False)
+        until("it is noticed", lambda: not router.is_well(), 10)
+        said = router.operation("validation.check_status", check=False)
         assert "(somebody's 10.0.0.0/24 via 172.16.0.9, proto 3 metric 0, comes first)" in said
         [command] = set(re.findall("`(ip route del .*?)` on node1 lets ours in", said))
     finally:

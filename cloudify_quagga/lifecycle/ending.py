@@ -12,7 +12,7 @@ from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Event, Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, NotPermitted, Unavailable, Waiting
 from cloudify_quagga.lifecycle import lease, nodes, pods
-from cloudify_quagga.lifecycle.ownership import ROUTERS, Marks, Owner, forgotten, of_instance
+from cloudify_quagga.lifecycle.ownership import ROUTERS, Found, Marks, Owner, forgotten, of_instance
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.model import Labels, Router
@@ -105,10 +105,13 @@ def delete(
     return removed
 
 
-def remove_forgotten(cluster: Cluster, owner: Owner, say: Callable[[str], None]) -> list[Reference]:
+def remove_forgotten(
+    cluster: Cluster, owner: Owner, say: Callable[[str], None], note: Found = lambda _: None
+) -> list[Reference]:
     """Stop and remove the routers of this deployment that nobody knows any more; tells what was removed."""
     removed: list[Reference] = []
     found = forgotten(cluster, owner)
+    note([Reference.of(manifest) for manifest in found])
     for identity in dict.fromkeys(Marks.of(manifest).identity for manifest in found):
         its = [manifest for manifest in found if Marks.of(manifest).identity == identity]
         secrets = [one for workload in filter(_runs, its) for one in _mounted_secrets(workload, identity)]

@@ -15,7 +15,7 @@ from typing import Any
 from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
 from cloudify_quagga.errors import Conflict, Failed, PermanentError, Refused
 from cloudify_quagga.lifecycle import nodes
-from cloudify_quagga.lifecycle.ownership import Marks, Owner
+from cloudify_quagga.lifecycle.ownership import Found, Marks, Owner
 from cloudify_quagga.names import DOMAIN, Identity
 
 # Beside the labels this annotation says whose they are; it comes and goes with them.
@@ -132,7 +132,7 @@ def release(cluster: Cluster, name: str, manager: str) -> dict[str, list[str]]:
     return {key: nodes.owners_of_label(after, key) for key in held if key in nodes.labels(after)}
 
 
-def release_forgotten(cluster: Cluster, owner: Owner, known: Iterable[Reference] = ()) -> list[str]:
+def release_forgotten(cluster: Cluster, owner: Owner, known: Iterable[Reference], note: Found) -> list[str]:
     """Give back what earlier instances of the deployment hold; tells which nodes' labels that were.
 
     Whoever may not list nodes could not label one either, but may have been permitted to before.
@@ -144,6 +144,7 @@ def release_forgotten(cluster: Cluster, owner: Owner, known: Iterable[Reference]
     else:
         seen = [one for one in known if (one.api_version, one.kind) == ("v1", "Node")]
         left = _forgotten_on(filter(None, map(cluster.get, seen)), owner)
+    note([Reference("v1", "Node", name) for name, _ in left])
     for name, holder in left:
         release(cluster, name, holder.manager)
     return [f"labels of {holder.marks.instance} on {name}" for name, holder in left]

@@ -8,7 +8,7 @@ recognised by their deployment and origin being ours and their instance not bein
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
@@ -21,6 +21,10 @@ OURS = {MANAGED_BY: "cloudify"}
 ROUTERS = {**OURS, NAME: "quagga"}
 # In the order in which they are made. No Secrets: nobody should need the right to list all of them.
 KINDS = (("v1", "ConfigMap"), ("apps/v1", "DaemonSet"), ("apps/v1", "Deployment"), ("v1", "Pod"))
+
+
+# Told of what is about to be removed, before it is.
+Found = Callable[[Iterable[Reference]], None]
 
 
 class Forgotten(Conflict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from cloudify_quagga.cluster import Cluster, Reference
 from cloudify_quagga.errors import Failed, QuaggaError
@@ -16,7 +17,7 @@ FOUND = "forgotten"
 
 def remember(ctx: Context, found: Forgotten) -> None:
     """Note that something is to be removed, so that removing it cannot fail unnoticed."""
-    _note(ctx, found.left)
+    _keep(ctx, found.left)
 
 
 def remove(ctx: Context) -> None:
@@ -39,14 +40,13 @@ def remove(ctx: Context) -> None:
 
 
 def _removed(ctx: Context, cluster: Cluster, owner: Owner) -> list[str]:
-    known = _known(ctx)
+    known, note = _known(ctx), partial(_note, ctx)
     # Routers first: without the labels their pods would be gone before anybody hears their last word.
-    removed = ending.remove_forgotten(cluster, owner, ctx.logger.info)
+    removed = ending.remove_forgotten(cluster, owner, ctx.logger.info, note)
     left = microservice.forgotten(cluster, owner, known, ctx.logger.warning)
-    if left:
-        _note(ctx, dict.fromkeys([*known, *left]))
+    note(left)
     removed += microservice.remove_forgotten(cluster, left)
-    released = labels.release_forgotten(cluster, owner, known)
+    released = labels.release_forgotten(cluster, owner, known, note)
     _check_gone(cluster, owner, known)
     return [*map(str, removed), *released]
 
@@ -63,7 +63,15 @@ def _check_gone(cluster: Cluster, owner: Owner, known: Iterable[Reference]) -> N
         )
 
 
-def _note(ctx: Context, left: Iterable[Reference]) -> None:
+def _note(ctx: Context, found: Iterable[Reference]) -> None:
+    """Remember what was found beside what is known: whatever is not removed then fails the uninstall."""
+    known = _known(ctx)
+    new = [one for one in found if one not in known]
+    if new:
+        _keep(ctx, [*known, *new])
+
+
+def _keep(ctx: Context, left: Iterable[Reference]) -> None:
     context.replace(ctx, **{FOUND: [one.to_json() for one in left]})
 
 

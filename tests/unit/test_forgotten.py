@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference, Right
-from cloudify_quagga.errors import Failed
-from cloudify_quagga.lifecycle import labels
-from cloudify_quagga.lifecycle.ownership import Forgotten
+from cloudify_quagga.errors import Failed, NotPermitted
+from cloudify_quagga.lifecycle import ending, labels
+from cloudify_quagga.lifecycle.ownership import Forgotten, Owner
 from cloudify_quagga.model import Router
 from cloudify_quagga.operations import context, forgotten
+from tests.unit import test_ending
 from tests.unit import test_labeled_node as known
 from tests.unit.small_cluster import SmallCluster
 from tests.unit.test_operations_door import operation_context
@@ -24,28 +25,39 @@ from tests.unit.test_operations_door import operation_context
 NEWER = replace(known.OWNER, known=frozenset({"node_2"}))
 
 
-class Unlistable(SmallCluster):
+class Kinds(SmallCluster):
+    """Has nothing that a microservice could be made of."""
+
+    def kinds(self) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+
+class Unlistable(Kinds):
     """Lets everything be read by its name, and nothing be listed."""
 
     def may(self, right: object) -> bool:
         assert isinstance(right, Right)
         return right.verb != "list"
 
-    def kinds(self) -> Iterator[tuple[str, str]]:
-        yield from ()
+
+C = TypeVar("C", bound=SmallCluster)
+
+
+def reached(monkeypatch: pytest.MonkeyPatch, cluster: C, owner: Owner = NEWER) -> C:
+    """The cluster, which operations of this owner are led to."""
+
+    @contextmanager
+    def connection(_: object) -> Iterator[C]:
+        yield cluster
+
+    monkeypatch.setattr(context, "connection", connection)
+    monkeypatch.setattr(context, "owner", lambda _: owner)
+    return cluster
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Unlistable:
-    made = Unlistable()
-
-    @contextmanager
-    def connection(_: object) -> Iterator[Unlistable]:
-        yield made
-
-    monkeypatch.setattr(context, "connection", connection)
-    monkeypatch.setattr(context, "owner", lambda _: NEWER)
-    return made
+    return reached(monkeypatch, Unlistable())
 
 
 def remembering(tmp_path: Path, seen: Manifest) -> Any:
@@ -63,6 +75,41 @@ def test_a_router_is_not_taken_for_gone(cluster: Unlistable, tmp_path: Path) -> 
     cluster.delete(Reference.of(seen))
     forgotten.remove(ctx)
     assert ctx.instance.runtime_properties == {}
+
+
+def test_a_router_that_is_found_and_cannot_be_swept_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
+        monkeypatch.setattr(ending, name, 0.05)
+    cluster = reached(
+        monkeypatch, Kinds(test_ending.kubelet("Error (exit code 137)")), test_ending.owner(set())
+    )
+    test_ending.living(cluster, "node1")
+    cluster.put(test_ending.node("node1", ready=False))
+    # Nothing was remembered: the install was refused for another reason.
+    ctx = operation_context(tmp_path)
+    for _ in range(2):
+        with pytest.raises(Failed, match="node1 is not Ready: bring it back"):
+            forgotten.remove(ctx)
+    cluster.put(test_ending.node("node1"))
+    forgotten.remove(ctx)
+    assert cluster.find("v1", "ConfigMap") == []
+    assert ctx.instance.runtime_properties == {}
+
+
+def test_labels_that_are_found_and_cannot_be_given_back_are_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = reached(monkeypatch, Kinds())
+    cluster.put(known.node())
+
+    def forbidden(*_: object) -> None:
+        raise NotPermitted("may not patch nodes")
+
+    monkeypatch.setattr(labels, "release", forbidden)
+    with pytest.raises(NotPermitted):
+        forgotten.remove(operation_context(tmp_path))
 
 
 def test_labels_are_given_back(

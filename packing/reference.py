@@ -1,4 +1,7 @@
-"""Writes docs/properties.md from plugin.yaml: every type, property, operation and workflow."""
+"""Writes docs/properties.md from plugin.yaml: every type, property, operation and workflow.
+
+And docs/refusals.md beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from packing import refusals
 from packing.plugin import PROJECT, read
 
 PAGE = PROJECT / "docs" / "properties.md"
@@ -61,6 +65,7 @@ def _default(said: Mapping[str, Any]) -> str:
 def main() -> None:
     """`make reference`."""
     PAGE.write_text(text())
+    refusals.PAGE.write_text(refusals.text())
 
 
 if __name__ == "__main__":

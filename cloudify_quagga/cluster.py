@@ -42,6 +42,8 @@ _Response = urllib3.BaseHTTPResponse | channel.Rejected
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+# The API server's audit log tells ours from others' by it.
+_SENDER = {"User-Agent": "cloudify-quagga-plugin"}
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
 # A server that is overloaded says when to come back; this is for those that do not say.
@@ -359,7 +361,7 @@ class Cluster:
         proxy = urlsplit(configuration.proxy) if configuration.proxy else None
         return channel.Way(
             url=f"ws{configuration.host.removeprefix('http')}{path}",
-            headers=self._authorization(),
+            headers=_SENDER | self._authorization(),
             tls=None if plain else _tls(configuration),
             server_name=configuration.tls_server_name,
             proxy=(proxy.hostname, proxy.port or 80) if proxy and proxy.hostname else None,
@@ -570,9 +572,8 @@ class Cluster:
         headers = {
             "Accept": "application/json, */*",
             "Content-Type": patched if method == "PATCH" else "application/json",
-            "User-Agent": "cloudify-quagga-plugin",
         }
-        return headers | self._authorization()
+        return headers | _SENDER | self._authorization()
 
 
 class _Forbidden(NotPermitted):

@@ -148,6 +148,7 @@ def test_a_command_tells_what_came_of_it(server: Server, cluster: Cluster) -> No
     path = "/api/v1/namespaces/net/pods/router-1/exec?command=router&command=check&command=a+b"
     assert peer.request == f"GET {path}&container=quagga&stdout=true&stderr=true HTTP/1.1"
     assert peer.headers["authorization"] == "Bearer sesame"
+    assert peer.headers["user-agent"] == "cloudify-quagga-plugin"
     assert peer.headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
 
 

@@ -46,7 +46,7 @@ def figures(cfy: Cfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[F
         with _router(cfy, kubeconfig, COUNT):
             one = [_changed(cfy, COUNT, only_one=True) for _ in range(rounds)]
             killed = _each_killed(kubectl, rounds)
-            container = _container_killed()
+            containers = [_container_killed(kubectl) for _ in range(rounds)]
         with _router(cfy, kubeconfig, MANY):
             every = [_changed(cfy, MANY, only_one=False) for _ in range(rounds)]
     return [
@@ -56,7 +56,7 @@ def figures(cfy: Cfy, kubectl: Kubectl, kubeconfig: Path, rounds: int) -> list[F
             f"staticd killed, until zebra has its {COUNT} routes again", COUNT, killed["staticd"], restarts
         ),
         *_rows(f"zebra killed, until it has {COUNT} routes again", COUNT, killed["zebra"], restarts),
-        *_rows("container killed for memory, until its next life is ready", COUNT, [container], restarts),
+        *_rows("container killed for memory, until its next life is ready", COUNT, containers, restarts),
     ]
 
 
@@ -173,14 +173,22 @@ def _known_to_zebra(kubectl: Kubectl) -> int:
     return sum(one["fib"] for one in said.get("routes", []) if one["type"] == "static")
 
 
-def _container_killed() -> Seen:
-    """Once: a container that dies again is kept waiting longer by its kubelet each time."""
+def _container_killed(kubectl: Kubectl) -> Seen:
+    """In a new pod: a container that dies again is kept waiting longer by its kubelet each time."""
+    _make_anew(kubectl)
     victim = processes.container_init("node1")
     with _seen(COUNT) as noted:
         began = time.monotonic()
         faults.kill_for_memory(victim)
         noted.append(node.seconds_until(lambda: _is_ready_but_for(victim), began))
     return _of(noted)
+
+
+def _make_anew(kubectl: Kubectl) -> None:
+    """Another pod in the router's place, with all its routes."""
+    victim = processes.container_init("node1")
+    kubectl("delete", "pod", "-l", "app.kubernetes.io/name=quagga", "--wait")
+    node.seconds_until(lambda: _is_ready_but_for(victim), time.monotonic())
 
 
 def _is_ready_but_for(victim: int) -> bool:

@@ -32,9 +32,10 @@ are those of another one, just before, that nobody watched. "A restart" is what 
 pod is deleted and made anew with other variables (with today's image, which at least ends in order). "An
 image as of 2017" is FRR under a start.sh like that of 2017 (tests/bench/image-2017), which ends when it is
 killed. Routes are counted as the kernel has them with staticd's protocol; for a killed daemon zebra is asked,
-since what it left stays in the kernel. kubectl applies the objects that the plugin makes, but for the update
-strategy, which it would not wait for. Most requests of `stop` look, kind by kind, for what an earlier install
-of the same deployment has forgotten.
+since what it left stays in the kernel. A container is killed in a pod that was made for it, since one that
+dies again is kept waiting by its kubelet. kubectl applies the objects that the plugin makes, but for the
+update strategy, which it would not wait for. Most requests of `stop` look, kind by kind, for what an
+earlier install of the same deployment has forgotten.
 Expected were: an install within 1.3 of kubectl, less cfy by itself; an uninstall under 5 s with nothing left;
 1 of 1,000 routes changed in under 2 s; a daemon back in under 5 s.
 

@@ -249,6 +249,7 @@ MERGES = "a0: &a0 {k: x}\n" + "".join(
         ),
         ("a: {<<: [{x: 1}, [2]]}", "f: the file is no YAML at line 1, column 18: a merge key takes a map"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_files_that_are_refused(text: str, said: str) -> None:
     assert sentence(lambda: documents("f", text)).startswith(said)

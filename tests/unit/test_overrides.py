@@ -458,6 +458,7 @@ def test_a_string_cannot_be_blown_up() -> None:
         "[" * 900_000,
         "['x']='" + "x" * (2 * override_syntax.LONGEST) + "'",
     ],
+    ids=lambda text: f"{text[:12]}... of {len(text)}",
 )
 def test_large_hostile_texts_are_refused_in_time(text: str) -> None:
     start = time.monotonic()

@@ -68,9 +68,18 @@ def placed(least: Path, cfy: Cfy) -> Placed:
 def test_a_node_that_is_away_is_not_said_to_be_clean(placed: Placed, cfy: Cfy, kubectl: Kubectl) -> None:
     with traffic.Stream() as stream:
         with faults.stopped(processes.find("node1", "kubelet")):
+            stopped = time.monotonic()
             until("the node is NotReady", lambda: not is_ready(kubectl), 90)
             assert re.search(r"Task failed '.*check_status' -> .* on node1 does not answer", placed.ailment())
+            said = placed.update(routes=routes(["10.0.0.0/24", "10.20.0.0/24"])).stdout
+            assert "the node is not Ready, and takes the change when it is back" in said
+            assert routing.kernel_routes("node2") == {"10.0.0.0/24", "10.20.0.0/24"}
+            assert routing.kernel_routes("node1") == {"10.0.0.0/24"}
+            time.sleep(max(0.0, stopped + 60 - time.monotonic()))
         until("the node is Ready again", lambda: is_ready(kubectl), 60)
+        # Sooner than its kubelet would see to it.
+        assert "Task failed" not in placed.heal()
+        assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
     assert stream.delivery.lost == 0
     until("all is well again", lambda: not placed.ailment(), 60)
     with faults.stopped(processes.find("node1", "kubelet")):
@@ -86,7 +95,7 @@ def test_a_node_that_is_away_is_not_said_to_be_clean(placed: Placed, cfy: Cfy, k
         # What is left on the node that answers is not left there until the other one does.
         assert "node2: swept: 0 routes left" in done.stdout
         assert routing.kernel_routes("node2") == set()
-        assert routing.kernel_routes("node1") == {"10.0.0.0/24"}
+        assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
     until("the node is Ready again", lambda: is_ready(kubectl), 60)
     said = cfy.uninstall("placed").stdout
     assert clean("node1", said)

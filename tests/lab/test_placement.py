@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,13 +36,13 @@ class Placed:
         said = json.dumps({**self._inputs, **inputs})
         return self._cfy("install", BLUEPRINT, "-b", "placed", "-i", said, check=False)
 
-    def update(self, **properties: str) -> subprocess.CompletedProcess[str]:
+    def update(self, **properties: Any) -> subprocess.CompletedProcess[str]:
         return self._cfy(*self._update(properties), check=False)
 
-    def updating(self, **properties: str) -> subprocess.Popen[str] | Command:
+    def updating(self, **properties: Any) -> subprocess.Popen[str] | Command:
         return self._cfy.started(*self._update(properties))
 
-    def _update(self, properties: dict[str, str]) -> list[str]:
+    def _update(self, properties: dict[str, Any]) -> list[str]:
         said = json.dumps({"properties": properties})
         return ["executions", "start", "quagga_update", "-b", "placed", "-p", said]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab import kubebuild, state
 from tests.bench import changes, lives, report, scale
+from tests.bench.weighed import WeighedCfy
 from tests.lab.cfy import PROJECT
 
 ROUNDS = 5
@@ -28,7 +29,7 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "lab", "image", directory, name], cwd=PROJECT, check=True)
     kubeconfig = state.current().kubeconfig
     with tempfile.TemporaryDirectory() as directory:
-        cfy = lives.WeighedCfy(Path(directory))
+        cfy = WeighedCfy(Path(directory))
         try:
             parts = {
                 "lives": lambda: lives.figures(cfy, _kubectl, kubeconfig, asked.rounds),

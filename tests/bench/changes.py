@@ -17,6 +17,7 @@ import yaml
 
 from lab import traffic
 from tests.bench import node
+from tests.bench.beside import watched
 from tests.bench.figures import Figure
 from tests.lab import faults, processes
 from tests.lab.cfy import PROJECT, Cfy
@@ -119,19 +120,8 @@ def _change(cfy: Cfy, routes: list[dict[str, str]], first_through: str) -> float
     with tempfile.NamedTemporaryFile("w", suffix=".json") as parameters:
         json.dump({"properties": {"routes": routes}}, parameters)
         parameters.flush()
-        began = time.monotonic()
-        with _going(cfy, "executions", "start", "quagga_update", "-b", "router", "-p", parameters.name):
-            return node.seconds_until(done, began)
-
-
-@contextmanager
-def _going(cfy: Cfy, *arguments: str) -> Iterator[None]:
-    """A command that goes on beside the block, and has to end well."""
-    with cfy.started(*arguments) as command:
-        yield
-        said, _ = command.communicate(timeout=120)
-    if command.returncode != 0:
-        raise RuntimeError(f"cfy {' '.join(arguments)}:\n{said}")
+        words = ("executions", "start", "quagga_update", "-b", "router", "-p", parameters.name)
+        return watched(lambda: cfy.started(*words), done).there
 
 
 def _each_killed(kubectl: Kubectl, rounds: int) -> dict[str, list[Seen]]:

@@ -32,6 +32,11 @@ class Figure:
         return f"{median(self.ours) / theirs:.2f}" if theirs else "-"
 
 
+def memory(what: str, samples: Sequence[float]) -> Figure:
+    """What `cfy` weighed at most, in MiB."""
+    return Figure(f"memory of cfy with the plugin, at its peak: {what}", "MiB", samples)
+
+
 HEADINGS = ["what", "here", "beside it", "there", "here / there"]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lab import hosts
 from tests.lab.routing import STATICD
@@ -28,6 +31,14 @@ def through(next_hop: str, host: str = "node1") -> int:
     """How many of staticd's own routes go through it: neither twins that hold a place, nor anybody else's."""
     shown = hosts.run(host, ["ip", "route", "show", "proto", STATICD], check=True).stdout
     return sum(f" via {next_hop} " in line for line in shown.splitlines())
+
+
+def in_table(next_hop: str, host: str = "node1") -> int:
+    """How many routes of the main table go through it, whoever's they are; to look so is no process."""
+    table = Path(f"/proc/{hosts.pid_file(host).read_text()}/net/route").read_bytes()
+    # As the kernel prints it: in the machine's byte order.
+    gateway = int.from_bytes(socket.inet_aton(next_hop), sys.byteorder)
+    return table.count(b"\t%08X\t" % gateway)
 
 
 def only_through(next_hop: str, prefix: str, host: str = "node1") -> bool:

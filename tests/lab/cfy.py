@@ -67,18 +67,24 @@ class Cfy:
 
     def install(self, name: str, *, check: bool = True, **inputs: Any) -> subprocess.CompletedProcess[str]:
         """Install `blueprints/NAME/local.yaml` as the deployment NAME."""
-        return self.install_file(PROJECT / "blueprints" / name / "local.yaml", name, check=check, **inputs)
+        return self.install_file(blueprint_of(name), name, check=check, **inputs)
 
     def install_file(
         self, blueprint: Path, name: str, *, check: bool = True, retries: int | None = None, **inputs: Any
     ) -> subprocess.CompletedProcess[str]:
         """Install any blueprint as the deployment NAME."""
+        return self(*self.install_words(blueprint, name, inputs, retries), check=check)
+
+    def install_words(
+        self, blueprint: Path, name: str, inputs: dict[str, Any], retries: int | None = None
+    ) -> list[str]:
+        """What to say to `cfy` for an install, which is then expected."""
         self.expect(name)
         options = [] if retries is None else ["--task-retries", str(retries)]
         # In a file, since a command line has not the room for many routes.
         given = self.workdir.with_name(f"{name}-inputs.yaml")
         given.write_text(json.dumps(inputs))
-        return self("install", str(blueprint), "-b", name, "-i", str(given), *options, check=check)
+        return ["install", str(blueprint), "-b", name, "-i", str(given), *options]
 
     def uninstall(self, name: str) -> subprocess.CompletedProcess[str]:
         """Uninstall the deployment NAME."""
@@ -134,6 +140,11 @@ class WarmCfy(Cfy):
 
     def started(self, *arguments: str, keeps_output: bool = True) -> warm.Command:
         return warm.Command(arguments, PROJECT, self._env, keeps_output, self._host)
+
+
+def blueprint_of(name: str) -> Path:
+    """One of the project's blueprints, for the local profile."""
+    return PROJECT / "blueprints" / name / "local.yaml"
 
 
 def _give_local_profile(workdir: Path) -> None:

@@ -62,11 +62,12 @@ TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup)
 
 # A demo that is still installed holds the nodes that the tests need, so it is taken back first.
 test: $(READY) lint
-	@$(PY) -m demo down --keep-lab
 ifdef QUAGGA_KUBECONFIG
 	@$(PY) -m demo ask
+	@$(PY) -m demo down --keep-lab
 	$(PY) -m pytest
 else
+	@$(PY) -m demo down --keep-lab
 	@$(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
 endif
 
@@ -76,5 +77,8 @@ bench: $(READY)
 lab-down:
 	@$(PY) -m lab down
 
-clean: demo-down
+# What .demo remembers of a cluster of one's own is the only way to take a demo back from there.
+clean:
+	@if [ -e .demo/own/cluster.json ]; then echo 'A demo stands on a cluster of your own; QUAGGA_KUBECONFIG=... make demo-down takes it back first.' >&2; exit 1; fi
+	@env -u QUAGGA_KUBECONFIG $(MAKE) --no-print-directory demo-down
 	rm -rf .venv .venv-tools .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

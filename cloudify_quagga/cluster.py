@@ -216,9 +216,13 @@ class Cluster:
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
         fields: str | None = None,
+        at_most: int | None = None,
     ) -> list[Manifest]:
-        """Every object of one kind, of all namespaces where none is named."""
-        return self._listed(api_version, kind, namespace, selector, fields)[0]
+        """Every object of one kind, of all namespaces where none is named.
+
+        :param at_most: how many, where what is wanted of many is worth no more.
+        """
+        return self._listed(api_version, kind, namespace, selector, fields, at_most)[0]
 
     def apply(self, manifest: Manifest, manager: str, dry_run: bool = False, force: bool = False) -> Manifest:
         """Server-side apply in the name of ``manager``: what others own is a Conflict, unless forced."""
@@ -419,11 +423,11 @@ class Cluster:
         namespace: str | None,
         selector: Mapping[str, str] | None,
         fields: str | None = None,
+        at_most: int | None = None,
     ) -> tuple[list[Manifest], str]:
         place = self._place(api_version, kind)
-        answer = self._json(
-            "GET", place.url(namespace), _Deed("list", place.plural), _selection(selector, fields)
-        )
+        asked = _selection(selector, fields) | ({} if at_most is None else {"limit": str(at_most)})
+        answer = self._json("GET", place.url(namespace), _Deed("list", place.plural), asked)
         # A list's items leave out what is the same for all of them.
         items = [{"apiVersion": api_version, "kind": kind} | item for item in answer["items"]]
         return items, answer["metadata"]["resourceVersion"]

@@ -17,6 +17,8 @@ from cloudify_quagga.lifecycle.rights import require
 from cloudify_quagga.model import Router
 
 _KNOWN_BY_NAME = ("get", "create", "patch", "delete")
+# A sample tells the pools; all pods of a large cluster are 10 KB each, at every change.
+_MOST_PODS = 500
 _SERVICE_NETWORK = ("networking.k8s.io/v1", "ServiceCIDR")
 _CHANGING = ("list", *_KNOWN_BY_NAME)
 
@@ -198,7 +200,7 @@ def _protected(cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 def _pods(cluster: Cluster) -> Iterator[tuple[str, str]]:
     """Those that run: a network plugin with pools of its own gives addresses that no node tells of."""
-    for pod in cluster.find("v1", "Pod", fields="status.phase=Running"):
+    for pod in cluster.find("v1", "Pod", fields="status.phase=Running", at_most=_MOST_PODS):
         for address in pods.own_addresses(pod):
             yield address, f"the pod {_place(pod)}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudify_quagga.cluster import Cluster
 from tests.api.conftest import FakeNode, with_token
 from tests.lab.cfy import Cfy
 
@@ -113,3 +114,8 @@ def test_an_api_server_that_is_away_is_tried_again(kubeconfig: Path, tmp_path: P
     assert f"the API server at https://127.0.0.1:{port} cannot be reached" in said.stdout
     assert "[retry 1/1]" in said.stdout
     assert "was not looked for" in cfy("uninstall", "-b", "cluster").stdout
+
+
+def test_no_more_is_listed_than_was_asked_for(cluster: Cluster) -> None:
+    assert len(cluster.find("v1", "Namespace")) > 2
+    assert len(cluster.find("v1", "Namespace", at_most=2)) == 2

@@ -58,14 +58,16 @@ class SmallCluster:
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
         fields: str | None = None,
+        at_most: int | None = None,
     ) -> list[Manifest]:
-        return [
+        found = [
             one
             for reference, one in self._objects.items()
             if (reference.api_version, reference.kind) == (api_version, kind)
             and namespace in (None, reference.namespace)
             and (selector or {}).items() <= one["metadata"].get("labels", {}).items()
         ]
+        return found[:at_most]
 
     def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
         self.applied.append(manifest)

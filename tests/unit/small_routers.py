@@ -173,9 +173,10 @@ class RoutingCluster(OwnedCluster):
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
         fields: str | None = None,
+        at_most: int | None = None,
     ) -> list[Manifest]:
         """Copies: what somebody has read does not change any more."""
-        return copy.deepcopy(super().find(api_version, kind, namespace, selector, fields))
+        return copy.deepcopy(super().find(api_version, kind, namespace, selector, fields, at_most))
 
     def get(self, reference: Reference) -> Manifest | None:
         return copy.deepcopy(super().get(reference))

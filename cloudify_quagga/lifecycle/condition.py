@@ -18,6 +18,7 @@ from cloudify_quagga.names import Identity
 _MOST_ROUTERS = 50
 _MOST_NAMED = 3
 _SHORT_HASH = 16
+_MISSING = "routes are not in the kernel"
 # Of a report, what is worth keeping; everything in it is bounded by the router itself.
 _TOLD = (
     "suite",
@@ -113,12 +114,14 @@ def _wrong_in(cluster: Cluster, record: Record, pod: Manifest) -> Iterator[str]:
         yield f"{name} refuses its configuration: {refusal}"
     routes = told.said.get("routes") or {}
     missing = routes.get("missing") or []
-    if missing:
+    # Its own sentence about them also says what to do.
+    says_so = _MISSING in told.reason
+    if missing and not says_so:
         count = routes.get("missing_count", len(missing))
         yield f"{name}: {count} routes are not in the kernel, {', '.join(missing[:_MOST_NAMED])} for one"
     for differs in told.said.get("forwarding_differs") or []:
         yield f"{name}: forwarding is not as wanted, {differs}"
-    if not told.ready and not missing:
+    if not told.ready and (says_so or not missing):
         yield f"{name} is not ready: {told.reason}"
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,9 @@ def test_a_node_that_is_away_is_not_said_to_be_clean(placed: Placed, cfy: Cfy, k
         assert "`kubectl delete node node1`" in done.stdout
         assert "node1 is not Ready: bring it back and uninstall again" in done.stdout
         assert "node1: " not in done.stdout
-        # What is left on the node that answers is not left there until the other one does.
-        assert "node2: swept: 0 routes left" in done.stdout
+        # What is left on the node that answers is not left there until the other one does; at times its
+        # router has ended in order before it could be killed.
+        assert clean("node2", done.stdout)
         assert routing.kernel_routes("node2") == set()
         assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.20.0.0/24"}
     until("the node is Ready again", lambda: is_ready(kubectl), 60)
@@ -104,7 +106,8 @@ def test_a_node_that_is_away_is_not_said_to_be_clean(placed: Placed, cfy: Cfy, k
 
 
 def kill_router_of_node2() -> None:
-    os.kill(processes.container_init("node2"), signal.SIGKILL)
+    with suppress(LookupError, ProcessLookupError):
+        os.kill(processes.container_init("node2"), signal.SIGKILL)
 
 
 def test_a_node_that_is_deleted_and_registers_anew(router: Router, cfy: Cfy, kubectl: Kubectl) -> None:
@@ -135,4 +138,4 @@ def test_a_namespace_that_is_deleted_under_its_router(cfy: Cfy, kubeconfig: Path
         kubectl("create", "namespace", "routers")
         assert "node1: swept: 0 routes left" in cfy.uninstall("router").stdout
     finally:
-        kubectl("delete", "namespace", "routers", "--ignore-not-found", "--wait")
+        kubectl("delete", "namespace", "routers", "--ignore-not-found", "--wait=false")

@@ -66,11 +66,21 @@ def register_anew(kubectl: Callable[..., str]) -> None:
     until("node1 is Ready", lambda: kubectl("get", "node", "node1", "-o", ready, check=False) == "True", 30)
 
 
-def test_a_router_by_ssh(labelled: Cfy, keys: dict[str, Any], tmp_path: Path) -> None:
+def test_a_router_by_ssh_though_the_session_drops_in_its_install(
+    labelled: Cfy, keys: dict[str, Any], tmp_path: Path
+) -> None:
+    def drop() -> None:
+        sessions = processes.forked("control", "sshd")
+        assert sessions
+        for pid in sessions:
+            os.kill(pid, signal.SIGKILL)
+
     outputs = json.loads(labelled("deployments", "outputs", "-b", "cluster").stdout)
     # The master's address, not the tunnel's end; and nothing that opens a door.
     assert outputs == {"kubernetes_info": {"url": "https://10.200.0.1:6443", "node_selector": ROLE}}
-    labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", **keys)
+    with faults.strike(Request("patch", "daemonsets"), drop):
+        said = labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", retries=0, **keys).stdout
+    assert "[retry" not in said
     assert all(reaches(server) for server in SERVERS)
     kept = "\n".join(path.read_text(errors="replace") for path in (tmp_path / "cfy").rglob("*.json"))
     assert "10.200.0.1" in kept
@@ -94,19 +104,6 @@ def test_a_node_that_registers_anew_still_has_its_labels(
     assert "role" not in labels_of(kubectl, "node1")
     register_anew(kubectl)
     assert "role" not in labels_of(kubectl, "node1")
-
-
-def test_a_session_that_drops_in_an_install_is_opened_again(labelled: Cfy, keys: dict[str, Any]) -> None:
-    def drop() -> None:
-        sessions = processes.forked("control", "sshd")
-        assert sessions
-        for pid in sessions:
-            os.kill(pid, signal.SIGKILL)
-
-    with faults.strike(Request("patch", "daemonsets"), drop):
-        said = labelled.install_file(BLUEPRINTS / "by-ssh-router.yaml", "router", retries=0, **keys).stdout
-    assert "[retry" not in said
-    assert all(reaches(server) for server in SERVERS)
 
 
 def test_what_the_kubelet_was_told_by_others_stays(

@@ -33,7 +33,7 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
         router.change(routes=changed)
     assert (table.lowest, stream.delivery.lost) == (len(THOUSAND), 0)
 
-    for daemon in ("staticd", "zebra", "mgmtd"):
+    for daemon in ("staticd", "zebra"):
         [victim] = processes.find("node1", daemon)
         with traffic.Stream() as stream:
             os.kill(victim, signal.SIGKILL)

@@ -43,7 +43,7 @@ which it would not wait for; the node has pulled the image before.
 Requests are those that the API server's audit log has of the plugin, by its User-Agent, between the beginning
 and the end of an operation: of each of its tries, in sum. Each type of plugin.yaml has its own; the
 microservice is the pod of 2017. A router's `update` gives it a third route, `heal` brings back what had been
-deleted (the label, the DaemonSet, the pod), `refresh` is what a proxy does when it is pulled or updated. Most
+deleted (the label, the DaemonSet, the pod), `refresh` is what a proxy does when it is updated. Most
 requests of `stop` look, kind by kind, for what an earlier install of the same deployment has forgotten.
 
 Expected were: an install within 1.3 of kubectl, less cfy by itself; an uninstall under 5 s with nothing left;

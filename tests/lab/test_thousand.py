@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import hosts, traffic
-from tests.lab import faults, processes, routing
+from tests.lab import processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
 from tests.lab.living import MANY, Router, clean, pod_of, routes
@@ -51,7 +51,7 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
     assert stream.delivery.lost == 0
 
     with traffic.TableWatch("node1", THOUSAND) as table, traffic.Stream() as stream:
-        faults.kill_for_memory(processes.container_init("node1"))
+        os.kill(processes.container_init("node1"), signal.SIGKILL)
         until("it was started again", lambda: pod_of(kubectl)[1] == "1", 30)
         until("all is well again", router.is_well, 60)
     assert table.lowest == len(THOUSAND)

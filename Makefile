@@ -53,12 +53,12 @@ wagon: $(READY)
 bundle: wagon
 	@$(PY) -m packing.bundle
 
-unit: $(READY)
-	$(PY) -m pytest tests/unit
-
 # The lab's tests beside all others, which give way to them; JOBS=1 runs one after the other.
 JOBS ?= 2
 TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup)
+
+unit: $(READY)
+	$(PY) -m pytest $(TOGETHER) tests/unit
 
 # A demo that is still installed holds the nodes that the tests need, so it is taken back first.
 test: $(READY) lint

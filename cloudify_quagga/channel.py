@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ _PROTOCOL = "v4.channel.k8s.io"
 _INPUT, _OUTPUT, _ERRORS, _RESULT = range(4)
 # A frame of this size passes every hop at once.
 _PIECE = 32 * 1024
+_CODE = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,25 @@ def _frames(line: websocket.WebSocket, deadline: float) -> Iterator[tuple[int, b
 
 def _exit_code(result: bytes) -> int:
     """The exit status out of the API server's last word."""
-    try:
-        status: Any = json.loads(result)
-    except ValueError:
-        raise NotRun("it was cut off before its end") from None
+    status = _told(result)
+    if status is None:
+        raise NotRun("it was cut off before its end")
     if status.get("status") == "Success":
         return 0
-    causes: Sequence[Mapping[str, str]] = (status.get("details") or {}).get("causes") or []
-    for cause in causes:
-        if cause.get("reason") == "ExitCode":
-            return int(cause["message"])
-    raise NotRun(status.get("message") or "no reason given")
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    for cause in causes if isinstance(causes, list) else []:
+        if isinstance(cause, dict) and cause.get("reason") == "ExitCode":
+            code = cause.get("message")
+            if isinstance(code, str) and _CODE.fullmatch(code):
+                return int(code)
+    said = status.get("message")
+    raise NotRun((said if isinstance(said, str) else "") or "no reason given")
+
+
+def _told(result: bytes) -> dict[str, Any] | None:
+    try:
+        status = json.loads(result)
+    except (ValueError, RecursionError):
+        return None
+    return status if isinstance(status, dict) else None

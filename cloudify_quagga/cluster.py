@@ -7,6 +7,7 @@ lives is asked from the API server itself.
 from __future__ import annotations
 
 import atexit
+import binascii
 import http.client
 import json
 import math
@@ -24,12 +25,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import (
-    ConfigException,
-    load_incluster_config,
-    load_kube_config,
-    load_kube_config_from_dict,
-)
+from kubernetes.config import ConfigException, load_incluster_config
+from kubernetes.config.kube_config import KubeConfigLoader
 
 from cloudify_quagga import channel, kubeconfig
 from cloudify_quagga.channel import Ended
@@ -48,12 +45,25 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
 # A server that is overloaded says when to come back; this is for those that do not say.
 RETRY_SECONDS = 5
+LONGEST_RETRY_SECONDS = 600.0
 STARTING_SECONDS = 10.0
 _POLL_SECONDS = 0.25
 _FINE = range(200, 300)
 _BUSY = (429, 500, 502, 503, 504)
 _INTERNAL = 500
 _LONG = 600
+_NO_SUCH_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+# What an answer has to hold, so that it can be one of an API server; {} is a map of any.
+_Shape = type | dict[str, Any] | list[Any]
+_VERSION: _Shape = {"gitVersion": str}
+_OBJECT: _Shape = {"metadata": {}}
+_LIST: _Shape = {"items": [_OBJECT], "metadata": {"resourceVersion": str}}
+_GROUPS: _Shape = {"groups": [{"preferredVersion": {"groupVersion": str}}]}
+_RESOURCES: _Shape = {"resources": [{"name": str, "kind": str, "namespaced": bool, "verbs": [str]}]}
+_REVIEW: _Shape = {"status": {"allowed": bool}}
+_EVENT: _Shape = {"type": str, "object": {}}
+_CHANGED: _Shape = {"metadata": {"resourceVersion": str}}
 
 
 def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Callable[[str], str]) -> Cluster:
@@ -65,11 +75,10 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
     configuration = Configuration()
     if access.file:
         path = kubeconfig.path_of(access.file, access.said_at)
-        kubeconfig.from_file(path, access.said_at, access.context)
-        _load(load_kube_config, configuration, access, config_file=str(path))
+        told = kubeconfig.from_file(path, access.said_at, access.context)
+        _load(told, configuration, access, str(path.parent.absolute()))
     elif access.blueprint_file or access.content:
-        told = _described(access, blueprint_file)
-        _load(load_kube_config_from_dict, configuration, access, config_dict=told)
+        _load(_described(access, blueprint_file), configuration, access)
     elif access.in_cluster:
         _load_in_cluster(configuration)
     elif access.api:
@@ -81,7 +90,7 @@ def connect(access: Access, blueprint_file: Callable[[str], bytes], secret: Call
             "says no way to the cluster; name a kubeconfig in client_config.configuration.manager_file_path, "
             "or connect the node to one that has kubernetes_info",
         )
-    return Cluster(configuration)
+    return Cluster(configuration, said_at=access.said_at)
 
 
 def connect_through(kubeconfig_text: Secret, address: str) -> Cluster:
@@ -92,10 +101,10 @@ def connect_through(kubeconfig_text: Secret, address: str) -> Cluster:
     configuration = Configuration()
     access = Access(content=kubeconfig_text, said_at="ssh.kubeconfig")
     told = kubeconfig.from_text(kubeconfig_text.reveal(), access.said_at, "the master's kubeconfig", None)
-    _load(load_kube_config_from_dict, configuration, access, config_dict=told)
+    _load(told, configuration, access)
     # The machine's proxy does not lead to its own loopback.
     configuration.proxy = None
-    return Cluster(configuration, address)
+    return Cluster(configuration, address, access.said_at)
 
 
 @dataclass(frozen=True)
@@ -177,11 +186,17 @@ class Cluster:
     """One connection to one API server.
 
     :param address: its URL where bytes go another way than there.
+    :param said_at: where the author said how it is reached.
     """
 
-    def __init__(self, configuration: Configuration, address: str | None = None) -> None:
+    def __init__(
+        self, configuration: Configuration, address: str | None = None, said_at: str = "client_config"
+    ) -> None:
         self._configuration = configuration
         self._address = address
+        self._said_at = said_at
+        # What no request could carry is refused now.
+        self._authorization()
         # TLS, client certificates and proxies as the configuration has them.
         self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._places: dict[tuple[str, str], _Place] = {}
@@ -198,14 +213,15 @@ class Cluster:
 
     def version(self) -> str:
         """The API server's version; also the cheapest proof that it can be reached and knows us."""
-        return str(self._json("GET", "/version", _Deed("get", "version"))["gitVersion"])
+        answer = self._json("GET", "/version", _Deed("get", "version"), _VERSION)
+        return str(answer["gitVersion"])
 
     def get(self, reference: Reference) -> Manifest | None:
         """The object, or None where there is none."""
         place = self._place(reference.api_version, reference.kind)
         deed = _Deed("get", place.plural, reference.name)
         try:
-            return self._json("GET", place.url(reference.namespace, reference.name), deed)
+            return self._json("GET", place.url(reference.namespace, reference.name), deed, _OBJECT)
         except Absent:
             return None
 
@@ -242,7 +258,9 @@ class Cluster:
         """Change what a JSON patch names, whoever owns it; a `test` in it that fails changes nothing."""
         place = self._place(reference.api_version, reference.kind)
         deed = _Deed("patch", place.plural, reference.name)
-        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, body=operations)
+        return self._json(
+            "PATCH", place.url(reference.namespace, reference.name), deed, _OBJECT, body=operations
+        )
 
     def delete(
         self,
@@ -265,7 +283,7 @@ class Cluster:
             metadata = as_seen["metadata"]
             options["preconditions"] = {key: metadata[key] for key in ("uid", "resourceVersion")}
         try:
-            self._json("DELETE", place.url(reference.namespace, reference.name), deed, body=options)
+            self._json("DELETE", place.url(reference.namespace, reference.name), deed, {}, body=options)
         except Absent:
             return False
         return True
@@ -300,10 +318,10 @@ class Cluster:
         }
         deed = _Deed("create", "selfsubjectaccessreviews")
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        if self._json("POST", path, deed, body=review)["status"]["allowed"]:
+        if self._json("POST", path, deed, _REVIEW, body=review)["status"]["allowed"]:
             return True
         self._await_ready()
-        return bool(self._json("POST", path, deed, body=review)["status"]["allowed"])
+        return bool(self._json("POST", path, deed, _REVIEW, body=review)["status"]["allowed"])
 
     def plural(self, api_version: str, kind: str) -> str:
         """How the API server calls objects of this kind: ``DaemonSet`` is ``daemonsets.apps``."""
@@ -316,10 +334,10 @@ class Cluster:
 
     def kinds(self) -> Iterator[tuple[str, str]]:
         """Every kind whose objects can be listed and deleted: its preferred version, and its name."""
-        groups = self._json("GET", "/apis", _Deed("discover", "API groups"))["groups"]
+        groups = self._json("GET", "/apis", _Deed("discover", "API groups"), _GROUPS)["groups"] or []
         for version in ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups)):
             for resource in self._offered_if_any(version):
-                if {"list", "delete"} <= set(resource["verbs"]) and "/" not in resource["name"]:
+                if {"list", "delete"} <= set(resource["verbs"] or []) and "/" not in resource["name"]:
                     yield version, resource["kind"]
 
     def log(
@@ -375,7 +393,15 @@ class Cluster:
     def _authorization(self) -> dict[str, str]:
         # Also renews a token that runs out.
         authorization = self._configuration.get_api_key_with_prefix("authorization")
-        return {"Authorization": authorization} if authorization else {}
+        if not authorization:
+            return {}
+        scheme, _, token = authorization.partition(" ")
+        # Who stores a token with its line's end means the token.
+        token = token.strip()
+        if not token.isascii() or not token.isprintable() or " " in token or not token:
+            right = "comes with a token that fits into no HTTP header; it is printable ASCII without blanks"
+            raise Refused(self._said_at, "what is given", right)
+        return {"Authorization": f"{scheme} {token}"}
 
     def _place(self, api_version: str, kind: str) -> _Place:
         if (api_version, kind) not in self._places:
@@ -394,16 +420,16 @@ class Cluster:
         raise UnknownKind(f"the API server at {self.address} knows no {kind} of {api_version}")
 
     def _offered(self, api_version: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._json("GET", _root(api_version), _Deed("discover", api_version))[
-            "resources"
-        ]
-        return found
+        deed = _Deed("discover", api_version)
+        found: list[dict[str, Any]] | None
+        found = self._json("GET", _root(api_version), deed, _RESOURCES)["resources"]
+        return found or []
 
     def _offered_if_any(self, api_version: str) -> list[dict[str, Any]]:
         """Nothing of a group that somebody else serves who is away; the API server itself has to answer."""
         try:
             return self._offered(api_version)
-        except (Absent, Unavailable):
+        except (Absent, Unavailable, NoApiServer):
             self.version()
             return []
 
@@ -414,7 +440,8 @@ class Cluster:
         query = {"fieldManager": manager, "force": str(force).lower()}
         query |= {"dryRun": "All"} if dry_run else {}
         deed = _Deed("patch", place.plural, reference.name)
-        return self._json("PATCH", place.url(reference.namespace, reference.name), deed, query, manifest)
+        path = place.url(reference.namespace, reference.name)
+        return self._json("PATCH", path, deed, _OBJECT, query, manifest)
 
     def _listed(
         self,
@@ -427,9 +454,9 @@ class Cluster:
     ) -> tuple[list[Manifest], str]:
         place = self._place(api_version, kind)
         asked = _selection(selector, fields) | ({} if at_most is None else {"limit": str(at_most)})
-        answer = self._json("GET", place.url(namespace), _Deed("list", place.plural), asked)
+        answer = self._json("GET", place.url(namespace), _Deed("list", place.plural), _LIST, asked)
         # A list's items leave out what is the same for all of them.
-        items = [{"apiVersion": api_version, "kind": kind} | item for item in answer["items"]]
+        items = [{"apiVersion": api_version, "kind": kind} | item for item in answer["items"] or []]
         return items, answer["metadata"]["resourceVersion"]
 
     def _changes(
@@ -461,10 +488,11 @@ class Cluster:
         deed = _Deed("watch", plural)
         with self._sent("GET", url, deed, query, seconds=max(0.0, seconds) + 5) as response:
             for line in _lines(response):
-                event = json.loads(line)
+                event = self._read(line, deed, _EVENT)
                 if event["type"] == "ERROR":
-                    said = event["object"].get("message")
+                    said = _plain(_message(event["object"]) or "no reason given")
                     raise Unavailable(f"{self.address} ended the watch of {plural}: {said}")
+                self._check(event["object"], deed, _CHANGED)
                 yield Event(event["type"], event["object"])
 
     def _json(
@@ -472,11 +500,32 @@ class Cluster:
         method: str,
         path: str,
         deed: _Deed,
+        shape: _Shape,
         query: Mapping[str, str] | None = None,
         body: _Body | None = None,
     ) -> Manifest:
-        answer: Manifest = json.loads(self._asked(method, path, deed, query, body))
-        return answer
+        return self._read(self._asked(method, path, deed, query, body), deed, shape)
+
+    def _read(self, data: bytes, deed: _Deed, shape: _Shape) -> Manifest:
+        """What an answer says, that can be an API server's: a proxy's page for a login is none."""
+        try:
+            answer = json.loads(data)
+        except RecursionError:
+            answer = None
+        except ValueError as error:
+            # What says no length may be cut off; what begins otherwise is none.
+            if not data.strip() or data.lstrip().startswith(b"{"):
+                sentence = f"the connection to the API server at {self.address} broke: no more came to {deed}"
+                raise Broken(sentence, RETRY_SECONDS) from error
+            answer = None
+        self._check(answer, deed, shape)
+        found: Manifest = answer
+        return found
+
+    def _check(self, answer: object, deed: _Deed, shape: _Shape) -> None:
+        if not _fits(answer, shape):
+            sentence = f"client_config: {self.address} does not answer as an API server would to {deed}"
+            raise NoApiServer(sentence)
 
     def _asked(
         self,
@@ -592,6 +641,10 @@ class Absent(PermanentError):
     """The API server has no such object."""
 
 
+class NoApiServer(PermanentError):
+    """What answers at the address does not speak as an API server."""
+
+
 class UnknownKind(Absent):
     """The API server has no objects of this kind; it may learn of them yet."""
 
@@ -617,6 +670,17 @@ class _Deed:
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}" + (f" {self.name!r}" if self.name else "")
+
+
+def _fits(answer: object, shape: _Shape) -> bool:
+    if isinstance(shape, dict):
+        return isinstance(answer, dict) and all(
+            key in answer and _fits(answer[key], one) for key, one in shape.items()
+        )
+    if isinstance(shape, list):
+        # Go writes a list that nobody has put anything into as null.
+        return answer is None or (isinstance(answer, list) and all(_fits(one, shape[0]) for one in answer))
+    return isinstance(answer, shape)
 
 
 def _root(api_version: str) -> str:
@@ -654,10 +718,11 @@ def _named(response: _Response, deed: _Deed, address: str) -> Exception:
     """The API server's refusal as one of our errors, by its status code."""
     status = _status(response)
     code, server = response.status, f"the API server at {address}"
-    said = _plain(status.get("message") or response.reason or "no reason given")
+    words = _message(status)
+    said = _plain(words or response.reason or "no reason given")
     if code in _BUSY:
         sentence = f"{server} could not {deed} just now ({code}: {said})"
-        if code == _INTERNAL and deed.verb == "patch" and status.get("message") and not status.get("reason"):
+        if code == _INTERNAL and deed.verb == "patch" and words and not status.get("reason"):
             return _Unexplained(sentence, said)
         return Unavailable(sentence, _retry_after(response))
     kind, sentence = {
@@ -673,15 +738,22 @@ def _status(response: _Response) -> Mapping[str, Any]:
     """What the API server itself gave as the reason; empty where it is not the API server that speaks."""
     try:
         status = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return status if isinstance(status, dict) else {}
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    message = status.get("message")
+    return message if isinstance(message, str) else ""
 
 
 def _retry_after(response: _Response) -> float:
     headers = {name.lower(): value for name, value in response.headers.items()}
     said = headers.get("retry-after", "")
-    return float(said) if said.isdigit() else RETRY_SECONDS
+    if not said.isascii() or not said.isdigit():
+        return RETRY_SECONDS
+    return min(float(said), LONGEST_RETRY_SECONDS)
 
 
 def _plain(said: object) -> str:
@@ -702,13 +774,22 @@ def _described(access: Access, blueprint_file: Callable[[str], bytes]) -> Manife
     return kubeconfig.from_elsewhere(text, access.said_at, name, access.context)
 
 
-def _load(load: Callable[..., None], configuration: Configuration, access: Access, **source: object) -> None:
+def _load(told: Manifest, configuration: Configuration, access: Access, directory: str = "") -> None:
+    """Set up what a kubeconfig says.
+
+    :param directory: where the paths in it begin.
+    """
+    shown = access.file or access.blueprint_file or "this text"
     try:
-        load(client_configuration=configuration, context=access.context, persist_config=False, **source)
-    except (ConfigException, ValueError) as error:
-        # ValueError: base64 that is none.
-        shown = access.file or access.blueprint_file or "this text"
-        raise Refused(access.said_at, shown, f"cannot be used as a kubeconfig: {_plain(error)}") from error
+        KubeConfigLoader(told, config_base_path=directory).load_and_set(configuration)
+    except (ConfigException, binascii.Error, *_NO_SUCH_FILE) as error:
+        raise Refused(access.said_at, shown, f"cannot be used as a kubeconfig: {_plain(error)}") from None
+    except OSError as error:
+        # Whoever gives new tokens is away, for one.
+        raise Unavailable(f"{access.said_at}: {shown} cannot be used just now: {_plain(error)}") from None
+    except (ValueError, TypeError, AttributeError, LookupError):
+        # Words of these may quote a value.
+        raise Refused(access.said_at, shown, "cannot be used as a kubeconfig: a value is of no use") from None
 
 
 def _load_in_cluster(configuration: Configuration) -> None:
@@ -747,7 +828,7 @@ def _as_file(given: str | None) -> str | None:
     """The path of what was given as a path or as the PEM text itself."""
     if given is None or "-----BEGIN" not in given:
         return given
-    with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
-        file.write(given)
+    with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as file:
+        file.write(given.encode())
     atexit.register(Path(file.name).unlink, missing_ok=True)
     return file.name

@@ -59,10 +59,18 @@ class Waiting(TemporaryError):
     """Nothing is wrong; what was asked for is not there yet."""
 
 
+def _written(value: object) -> str:
+    try:
+        return ascii(value)
+    except ValueError:
+        # Python writes no number of more than 4300 digits.
+        return "a number of very many digits"
+
+
 def _shown(value: object) -> str:
     """The value as its author wrote it, in YAML, cut where it would drown the sentence."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    text = value if isinstance(value, str) else ascii(value)
+    text = value if isinstance(value, str) else _written(value)
     text = text if text.isprintable() and text.strip() == text and text else ascii(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."

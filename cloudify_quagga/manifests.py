@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.manifest_file import documents, rendered
+from cloudify_quagga.manifest_file import documents
 from cloudify_quagga.model.document import plain
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.microservice import NO_PORT, EnvVariable, Microservice
 from cloudify_quagga.overrides import Lookups, Override, apply, parse_all
+from cloudify_quagga.template import rendered
 
 # kubectl labelled so what it ran in 2017; blueprints' own Services select by it.
 RUN_LABEL = "run"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +11,11 @@ from typing import Any, Protocol
 from cloudify.workflows.local import load_env
 from cloudify_rest_client.exceptions import CloudifyClientError
 from cloudify_rest_client.executions import Execution
+from dsl_parser.exceptions import (
+    EvaluationRecursionLimitReached,
+    FunctionEvaluationError,
+    InputEvaluationError,
+)
 
 from cloudify_quagga.errors import (
     Conflict,
@@ -21,7 +26,9 @@ from cloudify_quagga.errors import (
     Unavailable,
     Waiting,
 )
+from cloudify_quagga.local_profile import undisturbed
 from cloudify_quagga.model.given import Given
+from cloudify_quagga.model.sentence import legible
 
 INPUTS = "proxy_deployment_inputs"
 CAPABILITIES = "capabilities"
@@ -42,6 +49,16 @@ _PROPERTIES = {"output": "inherit_outputs", "capability": "inherit_capabilities"
 _TAKEN = (INPUTS, CAPABILITIES, "deployment_proxy", "live")
 # A runtime property must be bounded, and what is inherited is not.
 _MOST_VALUES = 50
+_MOST_NAMES = 50
+# What the client's own classes, and we, raise of an answer that has another shape than a manager gives.
+_OF_ANOTHER_SHAPE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
+# What comes of a function that only a manager knows, or whose value is not there.
+_NOT_EVALUATED = (
+    *_OF_ANOTHER_SHAPE,
+    EvaluationRecursionLimitReached,
+    FunctionEvaluationError,
+    InputEvaluationError,
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +150,7 @@ class LocalDeployments:
 
     def standing(self, deployment: str) -> Standing:
         """As the executions tell that the profile keeps."""
-        return standing(self._environment(deployment).storage.get_executions(), active=False)
+        return standing(undisturbed(self._environment(deployment).storage.get_executions), active=False)
 
     def declared(self, deployment: str) -> Declared:
         """As its blueprint says."""
@@ -142,16 +159,17 @@ class LocalDeployments:
 
     def outputs(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated as `cfy deployments outputs -b` does."""
-        outputs: Mapping[str, Any] = self._environment(deployment).outputs()
-        return outputs
+        environment = self._environment(deployment)
+        with _evaluated("outputs", deployment):
+            return _map(undisturbed(environment.outputs))
 
     def capabilities(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated like outputs."""
         environment = self._environment(deployment)
         defined = environment.plan.get("capabilities") or {}
         values = {name: one.get("value") for name, one in defined.items()}
-        evaluated: Mapping[str, Any] = environment.evaluate_functions(values, {})
-        return evaluated
+        with _evaluated("capabilities", deployment):
+            return _map(undisturbed(lambda: environment.evaluate_functions(values, {})))
 
     def inputs(self, deployment: str) -> Mapping[str, Any]:
         """With the defaults of its blueprint."""
@@ -159,10 +177,20 @@ class LocalDeployments:
         return inputs
 
     def _environment(self, deployment: str) -> Any:  # noqa: ANN401
-        environment = load_env(deployment, self._storage)
+        environment = undisturbed(lambda: load_env(deployment, self._storage))
         if environment is None:
             raise _unknown(deployment, self._storage.blueprint_ids(), "this local profile")
         return environment
+
+
+@contextmanager
+def _evaluated(what: str, deployment: str) -> Iterator[None]:
+    """Cloudify's own evaluation in a local profile, as one sentence where it fails."""
+    try:
+        yield
+    except _NOT_EVALUATED as error:
+        sentence = f"deployment_id: this local profile cannot evaluate all {what} of {deployment!r}"
+        raise PermanentError(f"{sentence}: {legible(error)}") from error
 
 
 class ManagerDeployments:
@@ -178,31 +206,28 @@ class ManagerDeployments:
             listed = self._client.executions.list(
                 deployment_id=deployment, sort="created_at", is_descending=True
             )
-        return standing(reversed(list(listed)), active=one.installation_status == _INSTALLED)
+            return standing(reversed(list(listed)), active=one.installation_status == _INSTALLED)
 
     def declared(self, deployment: str) -> Declared:
         """As its blueprint says."""
         with self._asked("tell the definition of", deployment):
             one = self._client.deployments.get(deployment)
-        return Declared(frozenset(one.outputs or {}), frozenset(one.capabilities or {}))
+            return Declared(frozenset(_map(one.outputs)), frozenset(_map(one.capabilities)))
 
     def outputs(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated by the manager."""
         with self._asked("tell the outputs of", deployment):
-            outputs: Mapping[str, Any] = self._client.deployments.outputs.get(deployment).outputs
-        return outputs
+            return _map(self._client.deployments.outputs.get(deployment).outputs)
 
     def capabilities(self, deployment: str) -> Mapping[str, Any]:
         """Evaluated by the manager."""
         with self._asked("tell the capabilities of", deployment):
-            told: Mapping[str, Any] = self._client.deployments.capabilities.get(deployment).capabilities
-        return told
+            return _map(self._client.deployments.capabilities.get(deployment).capabilities)
 
     def inputs(self, deployment: str) -> Mapping[str, Any]:
         """As they were given, or defaulted."""
         with self._asked("tell the inputs of", deployment):
-            inputs: Mapping[str, Any] = self._client.deployments.get(deployment).inputs or {}
-        return inputs
+            return _map(self._client.deployments.get(deployment).inputs)
 
     def depend(self, dependent: str, instance: str, deployment: str) -> None:
         """Have the manager know that a node instance needs the deployment, so that it is not uninstalled."""
@@ -223,22 +248,44 @@ class ManagerDeployments:
             raise self._named(error, what, deployment) from error
         except OSError as error:
             # The client's own library raises such where nobody answers.
-            raise Unavailable(f"the manager cannot be asked to {what} {deployment!r}: {error}") from error
+            sentence = f"the manager cannot be asked to {what} {deployment!r}: {legible(error)}"
+            raise Unavailable(sentence) from error
+        except _OF_ANOTHER_SHAPE as error:
+            # Whose words are about our code, not about the manager.
+            raise PermanentError(
+                f"deployment_id: the manager does not {what} {deployment!r}: "
+                "what it answers is of another shape than expected"
+            ) from error
 
     def _named(self, error: CloudifyClientError, what: str, deployment: str) -> QuaggaError:
-        sentence = f"deployment_id: the manager does not {what} {deployment!r}: {error}"
+        sentence = f"deployment_id: the manager does not {what} {deployment!r}: {legible(error)}"
         if error.status_code == _NOT_FOUND:
-            known = (one["id"] for one in self._client.deployments.list(_include=["id"]))
-            return _unknown(deployment, known, "this manager")
+            return _unknown(deployment, self._known(), "this manager")
         if error.status_code == _CONFLICT:
             return Conflict(sentence)
         if error.status_code in _NOT_PERMITTED:
             return NotPermitted(sentence)
         return PermanentError(sentence) if error.status_code in _REFUSING else Unavailable(sentence)
 
+    def _known(self) -> list[str]:
+        """The deployments that there are; that one is not there is known whether these are told or not."""
+        try:
+            return [str(one["id"]) for one in self._client.deployments.list(_include=["id"])]
+        except (CloudifyClientError, OSError, *_OF_ANOTHER_SHAPE):
+            return ["those that it does not tell"]
+
 
 class Unknown(Refused):
     """There is no such deployment."""
+
+
+def _map(told: object) -> Mapping[str, Any]:
+    """What a manager tells as a map, where it tells anything."""
+    if told is None:
+        return {}
+    if not isinstance(told, Mapping):
+        raise TypeError("no map")
+    return told
 
 
 def standing(executions: Iterable[Mapping[str, Any]], active: bool) -> Standing:
@@ -352,7 +399,9 @@ def picture(deployments: Deployments, wanted: Inheritance, recorded: Mapping[str
 def _one_by_one(inheritance: Mapping[str, Any]) -> dict[str, Any]:
     """With each capability beside the outputs."""
     rest = {name: value for name, value in inheritance.items() if name != CAPABILITIES}
-    capabilities = inheritance.get(CAPABILITIES) or {}
+    found = inheritance.get(CAPABILITIES)
+    # What was inherited stands in a runtime property, which anybody may have written to.
+    capabilities = found if isinstance(found, Mapping) else {}
     return rest | {f"{CAPABILITIES}.{name}": value for name, value in capabilities.items()}
 
 
@@ -388,9 +437,7 @@ def _check_names(wanted: Inheritance, kind: str, names: tuple[str, ...], there: 
     known = sorted(there)
     for index, name in enumerate(names):
         if name not in known:
-            right = (
-                f"is no {kind} of deployment {wanted.deployment!r}, which has {', '.join(known) or 'none'}"
-            )
+            right = f"is no {kind} of deployment {wanted.deployment!r}, which has {_listed(known)}"
             raise Refused(f"{_PROPERTIES[kind]}[{index}]", name, right)
 
 
@@ -407,5 +454,11 @@ def _creator(instance: str) -> str:
 
 
 def _unknown(deployment: str, known: Iterable[str], where: str) -> Unknown:
-    others = ", ".join(sorted(known)) or "none"
-    return Unknown("deployment_id", deployment, f"is no deployment of {where}, which has {others}")
+    right = f"is no deployment of {where}, which has {_listed(sorted(known))}"
+    return Unknown("deployment_id", deployment, right)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many as one reads."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (", ".join(names[:_MOST_NAMES]) or "none") + more

@@ -59,11 +59,12 @@ def _uptime(state: Mapping[str, Any], at: datetime) -> str:
 
 def _moment(said: object) -> datetime | None:
     """A time as the router writes it: seconds, or in ISO 8601."""
-    if isinstance(said, (int, float)):
-        return datetime.fromtimestamp(said, timezone.utc)
     try:
+        if isinstance(said, (int, float)):
+            return datetime.fromtimestamp(said, timezone.utc)
         moment = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
+        # The last two are the system's, for a year that its calendar has not.
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 

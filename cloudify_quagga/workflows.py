@@ -10,11 +10,12 @@ from cloudify.decorators import workflow
 from cloudify.exceptions import NonRecoverableError, RecoverableError
 
 from cloudify_quagga import table
+from cloudify_quagga.model.sentence import legible
 
 Context = Any
 Workflow = Callable[..., None]
 # `-p node_ids=NAME` gives a text, not a list of one.
-Names = str | Sequence[str]
+Names = str | Sequence[str] | None
 ROUTER = "cloudify.nodes.quagga.Router"
 UPDATE = "cloudify.interfaces.lifecycle.update"
 PULL = "cloudify.interfaces.lifecycle.pull"
@@ -83,7 +84,7 @@ def _shown(live: Mapping[str, Any] | None, reason: str | None, json: bool) -> st
 def _routers(ctx: Context, node_ids: Names, node_instance_ids: Names) -> list[Any]:
     """The routers that are meant: all of them, where none is named."""
     found = list(_all_routers(ctx))
-    nodes, instances = _listed(node_ids), _listed(node_instance_ids)
+    nodes, instances = _listed("node_ids", node_ids), _listed("node_instance_ids", node_instance_ids)
     _refuse_unknown("node_ids", nodes, [one.node_id for one in found])
     _refuse_unknown("node_instance_ids", instances, [one.id for one in found])
     return [
@@ -91,9 +92,11 @@ def _routers(ctx: Context, node_ids: Names, node_instance_ids: Names) -> list[An
     ]
 
 
-def _listed(names: Names) -> Sequence[str]:
-    if isinstance(names, str):
+def _listed(parameter: str, names: object) -> Sequence[str]:
+    if names is None or isinstance(names, str):
         return [names] if names else []
+    if not isinstance(names, (list, tuple)):
+        raise NonRecoverableError(f"{parameter}: {legible(names)} is neither a name nor a list of names")
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ _MARK = "cgroup-controllers.json"
 _INHERITED = ("cpuset.cpus", "cpuset.mems")
 # What a kubelet asks for, where the kernel has it.
 _WANTED = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
+
+
+# Nodes come and go at the same time: one looks whether it is the last while another is made.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,16 @@ def create(name: str, marks: Path) -> None:
 
     What `restore` has to know is written down in the directory `marks`.
     """
-    for hierarchy in hierarchies(MOUNTS.read_text()):
-        group = hierarchy.path / name
-        group.mkdir(exist_ok=True)
-        if hierarchy.version == 1:
-            _inherit(hierarchy.path, group)
-        else:
-            remember(hierarchy.path, marks)
-            _delegate(hierarchy.path)
-            _delegate(group)
+    with _ONE_AT_A_TIME:
+        for hierarchy in hierarchies(MOUNTS.read_text()):
+            group = hierarchy.path / name
+            group.mkdir(exist_ok=True)
+            if hierarchy.version == 1:
+                _inherit(hierarchy.path, group)
+            else:
+                remember(hierarchy.path, marks)
+                _delegate(hierarchy.path)
+                _delegate(group)
 
 
 def present(prefix: str) -> set[str]:
@@ -73,8 +79,24 @@ def remove(name: str) -> None:
             time.sleep(0.05)
 
 
-def restore(marks: Path) -> None:
-    """Switch off the controllers of version 2 that were switched on for the groups, by us or by a runtime."""
+def restore(marks: Path, prefix: str) -> None:
+    """Switch off the controllers of version 2 that were switched on for the groups, by us or by a runtime.
+
+    :param prefix: not while there are groups whose names begin so.
+    """
+    with _ONE_AT_A_TIME:
+        if not present(prefix):
+            _restore(marks)
+
+
+def remember(root: Path, marks: Path) -> None:
+    """Write down which controllers are on in a root group, unless that is written down already."""
+    before = {str(root): (root / "cgroup.subtree_control").read_text().split()}
+    with suppress(FileExistsError), (marks / _MARK).open("x") as file:
+        json.dump(before, file)
+
+
+def _restore(marks: Path) -> None:
     mark = marks / _MARK
     try:
         remembered = json.loads(mark.read_text())
@@ -87,13 +109,6 @@ def restore(marks: Path) -> None:
             with suppress(OSError):
                 control.write_text(f"-{name}")
     mark.unlink(missing_ok=True)
-
-
-def remember(root: Path, marks: Path) -> None:
-    """Write down which controllers are on in a root group, unless that is written down already."""
-    before = {str(root): (root / "cgroup.subtree_control").read_text().split()}
-    with suppress(FileExistsError), (marks / _MARK).open("x") as file:
-        json.dump(before, file)
 
 
 def _inherit(parent: Path, group: Path) -> None:

@@ -78,8 +78,7 @@ def down(name: str) -> None:
     process.end(process.inside(network.namespace(name)), grace=0.0)
     hosts.pid_file(name).unlink(missing_ok=True)
     cgroups.remove(_group(name))
-    if not cgroups.present(_group("node")):
-        cgroups.restore(state.current().directory)
+    cgroups.restore(state.current().directory, _group("node"))
     if directory(name).exists():
         shutil.rmtree(directory(name))
 

@@ -21,6 +21,7 @@ SELF_EXPLAINING = (
     "cloudify_quagga/manifests.py",
     "cloudify_quagga/model/",
     "cloudify_quagga/override_syntax.py",
+    "cloudify_quagga/template.py",
     "cloudify_quagga/overrides.py",
     "cloudify_quagga/render.py",
 )

@@ -23,15 +23,20 @@ LAST = 5.0
 # Before xdist looks for the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` the lab's tests run beside all others, which touch nothing of the lab."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("lab" if _needs_hosts(item) else "beside"))
+    """With `-n 2 --dist loadgroup` the lab's tests run beside all others, which touch nothing of the lab.
+
+    Where there are none of the lab, each goes to whoever has time.
+    """
+    if any(map(_needs_hosts, items)):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group("lab" if _needs_hosts(item) else "beside"))
     _say_what_is_not_run(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
-    if "PYTEST_XDIST_WORKER" in os.environ and not _needs_hosts(item):
+    grouped = item.get_closest_marker("xdist_group") is not None
+    if "PYTEST_XDIST_WORKER" in os.environ and grouped and not _needs_hosts(item):
         _give_way()
 
 

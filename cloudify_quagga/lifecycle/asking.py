@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed
 from cloudify_quagga.lifecycle import pods
 from cloudify_quagga.model import Secrets
+from cloudify_quagga.model.sentence import legible
 
 CHECK_SECONDS = 30.0
 REPORT_SECONDS = 10.0
@@ -21,22 +22,41 @@ MEND_SECONDS = 30.0
 _COMMAND = ("env", "-C", "/root", "python3", "-E", "-m", "router")
 _REFUSED = 64
 _LONGEST = 300
+# A router whose hundreds of interfaces all differ in their forwarding says a tenth of it.
+_LONGEST_ANSWER = 1024 * 1024
+# Entries of a list or a map; of routes the image tells 20.
+_MOST = 30
+# Two for each interface, of a node that has many.
+_MOST_DIFFERENCES = 1000
+# What it counts and measures is smaller, and every JSON reader has room for it.
+_LARGEST_NUMBER = 2**53
+
+# How one value is read, and what it is called if it is odd.
+Shape = Callable[[object, str], Any]
 
 
 class Unanswered(Failed):
     """The router in a pod that runs did not answer in its own terms."""
 
 
+class _Odd(Exception):
+    """What is odd about an answer, in a few words that are none of its own."""
+
+
 @dataclass(frozen=True)
 class Report:
-    """What a router told of itself."""
+    """What a router told of itself.
+
+    :param said: of the shape that `_status` gives it; what an older image does not know is not there.
+    """
 
     said: Mapping[str, Any]
 
     @property
     def applied_hash(self) -> str | None:
         """The configuration that its daemons have."""
-        return self.said.get("applied_hash")
+        applied: str | None = self.said.get("applied_hash")
+        return applied
 
     @property
     def ready(self) -> bool:
@@ -46,35 +66,35 @@ class Report:
     @property
     def reason(self) -> str:
         """Why it is not ready."""
-        return str(self.said.get("reason") or "it gives no reason")
+        return _reason(self.said)
 
     @property
     def forwarding_switched(self) -> list[str]:
         """`ipv4` and `ipv6`, as far as it has itself switched their forwarding."""
-        return [str(one) for one in self.said.get("forwarding_switched") or []]
+        return [*(self.said.get("forwarding_switched") or ())]
 
     def refusal_of(self, configuration: str) -> str | None:
         """Why it did not take a configuration, where it did not."""
         refused = self.said.get("refused") or {}
-        return str(refused.get("reason")) if refused.get("hash") == configuration else None
+        return _reason(refused) if refused.get("hash") == configuration else None
 
 
 def check(cluster: Cluster, pod: Manifest, text: str, secrets: Secrets) -> str | None:
     """Have the router judge a configuration as if it started with it; why it would refuse, if it would."""
     data = text.encode()
     ended = _asked(cluster, pod, ("check", str(len(data))), CHECK_SECONDS, data)
-    answer = _answer(pod, ended, 0, _REFUSED)
+    answer = _answer(pod, ended, _map(accepted=_flag, reason=_text), 0, _REFUSED)
     if answer.get("accepted") is True:
         return None
-    if "reason" not in answer:
-        raise _unanswered(pod, ended)
-    return secrets.masked(str(answer["reason"]))
+    if answer.get("reason") is None:
+        raise _unanswered(pod, ended, ", and it tells no reason")
+    return legible(secrets.masked(answer["reason"]))
 
 
 def report(cluster: Cluster, pod: Manifest, secrets: Secrets) -> Report:
     """How the router is, compared with its kernel just now."""
     ended = _asked(cluster, pod, ("report",), REPORT_SECONDS)
-    return _reported(_answer(pod, ended, 0), secrets)
+    return Report(_answer(pod, ended, _status(secrets), 0))
 
 
 def has_decided(cluster: Cluster, pod: Manifest, configuration: str) -> bool:
@@ -85,17 +105,17 @@ def has_decided(cluster: Cluster, pod: Manifest, configuration: str) -> bool:
     command = ("cat", render.STATUS_FILE)
     ended = cluster.exec(Reference.of(pod), command, container=render.CONTAINER, seconds=REPORT_SECONDS)
     try:
-        written = json.loads(ended.stdout)
-    except ValueError:
+        told = Report(_read(ended.stdout, _status(Secrets())))
+    except _Odd:
+        # It is asked for a report in the end, and how odd that is stops nobody before.
         return False
-    told = Report(written if isinstance(written, dict) else {})
     return told.applied_hash == configuration or told.refusal_of(configuration) is not None
 
 
 def mend(cluster: Cluster, pod: Manifest, secrets: Secrets) -> Report:
     """Have the router mend what is not as wanted, and tell how it is then."""
     ended = _asked(cluster, pod, ("mend",), MEND_SECONDS)
-    return _reported(_answer(pod, ended, 0, 1), secrets)
+    return Report(_answer(pod, ended, _status(secrets), 0, 1))
 
 
 def _asked(
@@ -104,34 +124,143 @@ def _asked(
     return cluster.exec(Reference.of(pod), (*_COMMAND, *words), stdin, render.CONTAINER, seconds)
 
 
-def _answer(pod: Manifest, ended: Ended, *codes: int) -> Mapping[str, Any]:
-    try:
-        answer = json.loads(ended.stdout)
-    except ValueError:
-        answer = None
-    if ended.code not in codes or not isinstance(answer, dict):
+def _answer(pod: Manifest, ended: Ended, shape: Shape, *codes: int) -> Mapping[str, Any]:
+    if ended.code not in codes:
         raise _unanswered(pod, ended)
-    return answer
+    try:
+        return _read(ended.stdout, shape)
+    except _Odd as odd:
+        raise _unanswered(pod, ended, f", {odd}") from None
 
 
-def _unanswered(pod: Manifest, ended: Ended) -> Unanswered:
+def _read(text: str, shape: Shape) -> Mapping[str, Any]:
+    if len(text) > _LONGEST_ANSWER:
+        raise _Odd(f"more than {_LONGEST_ANSWER} characters came")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _Odd("no JSON came") from None
+    read: Mapping[str, Any] = shape(answer, "answer")
+    return read
+
+
+def _unanswered(pod: Manifest, ended: Ended, odd: str = "") -> Unanswered:
     # Not its words: of a configuration that is secret they could show a line.
     return Unanswered(
-        f"{pods.name(pod)} does not answer as a router of this version does (exit code {ended.code}); "
+        f"{pods.name(pod)} does not answer as a router of this version does (exit code {ended.code}{odd}); "
         f"`kubectl logs -n {pod['metadata']['namespace']} {pod['metadata']['name']}` tells more"
     )
 
 
-def _reported(said: Mapping[str, Any], secrets: Secrets) -> Report:
-    """With the router's own sentences cut to a length that one reads, and without what nobody may read."""
-    told = dict(said)
-    for key in ("reason", "last_error"):
-        if told.get(key) is not None:
-            told[key] = _cut(secrets.masked(str(told[key])))
-    if isinstance(told.get("refused"), dict):
-        reason = secrets.masked(str(told["refused"].get("reason")))
-        told["refused"] = {**told["refused"], "reason": _cut(reason)}
-    return Report(told)
+def _status(secrets: Secrets) -> Shape:
+    """How a status is read: whatever image wrote it, what is kept of it is of this shape, and bounded.
+
+    Nor does it hold what nobody may read, wherever the router may quote its configuration.
+    """
+
+    def sentence(said: object, where: str) -> str:
+        return _cut(legible(secrets.masked(_text(said, where))))
+
+    sentences = _list_of(sentence)
+    return _map(
+        suite=_word,
+        ready=_flag,
+        reason=sentence,
+        updated=_moment,
+        wanted_hash=_word,
+        applied_hash=_word,
+        daemons=_map_of(_map(pid=_number, since=_moment, restarts=_number)),
+        routes=_map(
+            wanted=_number,
+            installed=_number,
+            missing=sentences,
+            unexpected=sentences,
+            missing_count=_number,
+            unexpected_count=_number,
+        ),
+        forwarding=_map_of(_flag),
+        forwarding_differs=_list_of(sentence, _MOST_DIFFERENCES),
+        forwarding_switched=_list_of(_word),
+        protocols=_map_of(_map(routes=_number)),
+        repairs=_map_of(_number),
+        refused=_map(hash=_word, reason=sentence),
+        last_change=_map(hash=_word, at=_moment, seconds=_number, added=_number, removed=_number),
+        last_error=sentence,
+        last_error_at=_moment,
+    )
+
+
+def _map(**shapes: Shape) -> Shape:
+    """A map of which these names are read, as far as they are there; each may be null."""
+
+    def read(said: object, where: str) -> dict[str, Any]:
+        there = _items(said, where)
+        return {
+            name: None if there[name] is None else shape(there[name], f"{where}.{name}")
+            for name, shape in shapes.items()
+            if name in there
+        }
+
+    return read
+
+
+def _map_of(shape: Shape) -> Shape:
+    """A map of any names, of which the first are read."""
+
+    def read(said: object, where: str) -> dict[str, Any]:
+        some = list(_items(said, where).items())[:_MOST]
+        return {_cut(legible(name)): shape(one, f"{where}[]") for name, one in some}
+
+    return read
+
+
+def _items(said: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(said, dict):
+        raise _Odd(f"{where} is no map")
+    return said
+
+
+def _list_of(shape: Shape, most: int = _MOST) -> Shape:
+    """A list, of which the first entries are read."""
+
+    def read(said: object, where: str) -> list[Any]:
+        if not isinstance(said, list):
+            raise _Odd(f"{where} is no list")
+        return [shape(one, f"{where}[]") for one in said[:most]]
+
+    return read
+
+
+def _text(said: object, where: str) -> str:
+    if not isinstance(said, str):
+        raise _Odd(f"{where} is no text")
+    return said
+
+
+def _word(said: object, where: str) -> str:
+    """A name or a hash: it is compared, and a short secret is no reason to change it."""
+    return _cut(legible(_text(said, where)))
+
+
+def _moment(said: object, where: str) -> str | float:
+    return _word(said, where) if isinstance(said, str) else _number(said, where)
+
+
+def _flag(said: object, where: str) -> bool:
+    if not isinstance(said, bool):
+        raise _Odd(f"{where} is neither true nor false")
+    return said
+
+
+def _number(said: object, where: str) -> float:
+    # NaN, which Python's reader takes for JSON, is not smaller than anything.
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < _LARGEST_NUMBER:
+        raise _Odd(f"{where} is no number that a router tells")
+    return said
+
+
+def _reason(said: Mapping[str, Any]) -> str:
+    return said.get("reason") or "it gives no reason"
 
 
 def _cut(text: str) -> str:

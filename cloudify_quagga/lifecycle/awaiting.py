@@ -111,8 +111,7 @@ def _unready_pods(cluster: Cluster, manifest: Manifest) -> list[Manifest]:
 
 def _let_go_of_what_does_nothing(cluster: Cluster, manifest: Manifest) -> None:
     for pod in _pods(cluster, manifest):
-        does_nothing = pods.is_held_in_vain(pod) or pods.has_stopped(pod)
-        if does_nothing and cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
+        if pods.is_only_held(pod) and cluster.may(Right("delete", "v1", "Pod", pod["metadata"]["namespace"])):
             cluster.delete(Reference.of(pod), at_once=True)
 
 

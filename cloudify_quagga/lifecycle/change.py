@@ -9,7 +9,7 @@ from typing import Any
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest, Reference
 from cloudify_quagga.errors import Failed, QuaggaError, Refused
-from cloudify_quagga.lifecycle import asking, configuration, ending, lease, pods, preflight, routing
+from cloudify_quagga.lifecycle import asking, configuration, lease, pods, preflight, routing, sweeping
 from cloudify_quagga.lifecycle.converging import Convergence
 from cloudify_quagga.lifecycle.healing import Healing
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -105,8 +105,9 @@ def _check_security(way: Convergence, record: Record, wanted: Router) -> None:
                 "security",
                 wanted.security,
                 f"cannot take over on {pods.node_of(pod)}, where this router itself has switched the"
-                f" forwarding of {' and '.join(switched)}; uninstall it, set net.{switched[0]} forwarding"
-                " on the node for good, and install it so",
+                f" forwarding of {' and '.join(switched)}; uninstall it, set"
+                f" {' and '.join(f'net.{one}' for one in switched)} forwarding on the node for good, and"
+                " install it so",
             )
 
 
@@ -202,7 +203,7 @@ def _finished(way: Convergence, record: Record) -> Record:
     chosen = way.chosen(record)
     left = [node for node in record.nodes if node not in (*where, *chosen)]
     left = [node for node in dict.fromkeys((*record.unswept, *left)) if node not in (*where, *lost)]
-    record = ending.sweep_left(way.cluster, way.owner.identity, record, left, way.journal)
+    record = sweeping.sweep(way.cluster, way.owner.identity, record, left, way.journal, way.turn.renew)
     for pod in lost.values():
         way.journal.say(
             f"{pods.name(pod)} was lost with its node; when that is back, uninstall looks after it"

@@ -13,13 +13,14 @@ from cloudify_quagga.lifecycle import asking, configuration, drift, nodes, pods,
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.model import Router
+from cloudify_quagga.model.sentence import legible
 from cloudify_quagga.names import Identity
 
 _MOST_ROUTERS = 50
 _MOST_NAMED = 3
 _SHORT_HASH = 16
 _MISSING = "routes are not in the kernel"
-# Of a report, what is worth keeping; everything in it is bounded by the router itself.
+# Of a report, what is worth keeping; it is bounded where it is read.
 _TOLD = (
     "suite",
     "ready",
@@ -117,7 +118,7 @@ def _wrong_in(cluster: Cluster, record: Record, pod: Manifest) -> Iterator[str]:
     # Its own sentence about them also says what to do.
     says_so = _MISSING in told.reason
     if missing and not says_so:
-        count = routes.get("missing_count", len(missing))
+        count = routes.get("missing_count") or len(missing)
         yield f"{name}: {count} routes are not in the kernel, {', '.join(missing[:_MOST_NAMED])} for one"
     for differs in told.said.get("forwarding_differs") or []:
         yield f"{name}: forwarding is not as wanted, {differs}"
@@ -195,7 +196,7 @@ def _told(cluster: Cluster, record: Record, pod: Manifest) -> dict[str, Any]:
     where = {"pod": pod["metadata"]["name"], "node": pods.node_of(pod)}
     told = _answer(cluster, record, pod)
     if isinstance(told, str):
-        return {**where, "ready": False, "reason": told}
+        return {**where, "ready": False, "reason": legible(told)}
     return {**where, **{key: told.said[key] for key in _TOLD if key in told.said}}
 
 

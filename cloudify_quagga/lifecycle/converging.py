@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference
 from cloudify_quagga.errors import Waiting
-from cloudify_quagga.lifecycle import asking, drift, ending, nodes, pods, routing
+from cloudify_quagga.lifecycle import asking, drift, nodes, parting, pods, routing
 from cloudify_quagga.lifecycle.lease import Turn
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -176,7 +176,7 @@ class Convergence:
             send()
             return record
         identity = self.owner.identity
-        return ending.farewell(
+        return parting.farewell(
             self.cluster, identity, record, self.journal, send, goes=lambda pod: _uid(pod) in uids
         )
 

@@ -207,7 +207,7 @@ def _said(text: str | None) -> dict[str, Any]:
     """What stands in one of our annotations, which everybody who may change the object can change too."""
     try:
         said = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if isinstance(said, dict) and all(isinstance(one, str) for one in said.values()):
         return said

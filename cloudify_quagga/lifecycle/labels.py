@@ -62,7 +62,7 @@ def _told(text: str) -> Holder | None:
     """The holder that an annotation names; None where somebody wrote something else into it."""
     try:
         one = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     keys = ("deployment", "node", "instance", "origin", "manager")
     if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in keys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,6 +26,8 @@ _POLL_SECONDS = 0.5
 _SOON = 5.0
 # An API server that is away just when a turn ends is waited for, or nobody would take the Lease away.
 _RELEASE_SECONDS = 10.0
+Step = Callable[[], None]
+"""Called from time to time by whoever waits: it keeps one's turn."""
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -62,6 +64,10 @@ class Turn:
 def reference(identity: Identity, namespace: str) -> Reference:
     """Where a router's Lease is, while a change is under way."""
     return Reference(API_VERSION, KIND, identity.object_name, namespace)
+
+
+def stand_still() -> None:
+    """The step of whoever has no turn to keep."""
 
 
 @contextmanager

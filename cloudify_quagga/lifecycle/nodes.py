@@ -64,3 +64,11 @@ def listed(nodes: Iterable[Manifest]) -> str:
     """Nodes as a sentence lists them."""
     each = [f"{name(node)} ({', '.join(internal_ips(node)) or 'no InternalIP'})" for node in nodes]
     return ", ".join(each) or "none"
+
+
+def bring_back(node_name: str) -> str:
+    """What is to be done about a node that is not Ready, as a sentence says it."""
+    return (
+        f"{node_name} is not Ready: bring it back and try again, or, where it is gone for good, "
+        f"`kubectl delete node {node_name}` first"
+    )

@@ -10,10 +10,10 @@ from cloudify_quagga.errors import Refused
 from cloudify_quagga.model import Labels, Router
 
 
-def placed(router: Router, targets: Mapping[str, Mapping[str, str]], info: Mapping[str, Any]) -> Router:
+def placed(router: Router, targets: Mapping[str, object], info: Mapping[str, Any]) -> Router:
     """The router with its node_selector settled.
 
-    :param targets: what the router is placed on, by name, and the labels of each.
+    :param targets: what the router is placed on, by name, and what each says are its labels.
     :param info: the kubernetes_info of its cluster.
     """
     common = _common(targets)
@@ -32,20 +32,27 @@ def placed(router: Router, targets: Mapping[str, Mapping[str, str]], info: Mappi
     )
 
 
-def _common(targets: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+def _common(targets: Mapping[str, object]) -> object:
     """The labels of every target, refused where they differ: one nodeSelector cannot mean both."""
     if not targets:
         return {}
     (first, labels), *others = targets.items()
     for name, its in others:
-        if dict(its) != dict(labels):
+        if its == labels:
+            continue
+        here, there = _parsed(first, labels), _parsed(name, its)
+        if here != there:
             raise Refused(
                 "relationships",
                 f"{first} and {name}",
-                f"are both placed_on targets, with unequal labels ({_shown(labels)} and {_shown(its)}); "
+                f"are both placed_on targets, with unequal labels ({_shown(here)} and {_shown(there)}); "
                 "give them the same labels",
             )
     return labels
+
+
+def _parsed(target: str, labels: object) -> Mapping[str, str]:
+    return Labels.parse(labels, f"labels of {target}") if labels else {}
 
 
 def _shown(labels: Mapping[str, str]) -> str:

@@ -107,6 +107,11 @@ def has_stopped(pod: Manifest) -> bool:
     )
 
 
+def is_only_held(pod: Manifest) -> bool:
+    """It is being deleted and does nothing any more; its kubelet would keep it for ten seconds or minutes."""
+    return is_held_in_vain(pod) or has_stopped(pod)
+
+
 def last_words(pod: Manifest) -> str | None:
     """The termination message of the container's latest end; None where it never ended."""
     status = _container(pod)

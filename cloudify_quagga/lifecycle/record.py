@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudify_quagga.cluster import Reference
 from cloudify_quagga.model import Router
+from cloudify_quagga.model.given import Given
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,12 @@ class Earlier:
     hash: str
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any] | None) -> Earlier | None:
+    def from_json(cls, given: Given) -> Earlier | None:
         """What ``to_json`` wrote; None where no change is under way."""
-        return cls(Router.parse(stored["wanted"]), stored["hash"]) if stored else None
+        if given.empty:
+            return None
+        told = _told(given, ("wanted", "hash"))
+        return cls(_router(told["wanted"]), told["hash"].text("a hash"))
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the runtime property."""
@@ -46,17 +50,21 @@ class Record:
     earlier: Earlier | None = None
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Record:
-        """The record that ``to_json`` wrote."""
+    def from_json(cls, stored: object) -> Record:
+        """The record that ``to_json`` wrote; what somebody else has made of it is refused."""
+        told = _told(
+            Given("record", stored, hidden=True),
+            # Records of 0.1.0 have no `earlier`.
+            ("wanted", "hash", "objects", "access", "nodes", "unswept", "earlier"),
+        )
         return cls(
-            wanted=Router.parse(stored["wanted"]),
-            hash=stored["hash"],
-            objects=tuple(Reference.from_json(one) for one in stored["objects"]),
-            access=stored["access"],
-            nodes=tuple(stored["nodes"]),
-            unswept=stored["unswept"],
-            # Records of 0.1.0 have none.
-            earlier=Earlier.from_json(stored.get("earlier")),
+            wanted=_router(told["wanted"]),
+            hash=told["hash"].text("a hash"),
+            objects=_objects(told["objects"]),
+            access=_map(told["access"]),
+            nodes=tuple(one.text("a node") for one in told["nodes"].elements("nodes")),
+            unswept={node: one.text("a reason") for node, one in told["unswept"].entries("a map").items()},
+            earlier=Earlier.from_json(told["earlier"]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -95,3 +103,36 @@ class Journal:
     save: Callable[[Record], None]
     say: Callable[[str], None]
     latest: Callable[[], Record | None] = lambda: None
+
+
+def _told(given: Given, names: Iterable[str]) -> dict[str, Given]:
+    """These fields of a map; one that is not there says nothing."""
+    there = given.entries("a map")
+    return {name: there.get(name) or Given(f"{given.path}.{name}", None) for name in names}
+
+
+def _map(given: Given) -> dict[str, Any]:
+    return {key: one.value for key, one in given.entries("a map").items()}
+
+
+def _router(given: Given) -> Router:
+    return Router.parse(_map(given))
+
+
+def _objects(given: Given) -> tuple[Reference, ...]:
+    """All that were made; the last one runs the pods, so there is one."""
+    objects = tuple(map(_object, given.elements("objects")))
+    if not objects:
+        raise given.refused("names no object; at least the one that runs the pods is meant")
+    return objects
+
+
+def _object(given: Given) -> Reference:
+    told = _told(given, ("apiVersion", "kind", "name", "namespace"))
+    namespace = told["namespace"]
+    return Reference(
+        told["apiVersion"].text("an API version"),
+        told["kind"].text("a kind"),
+        told["name"].text("a name"),
+        None if namespace.value is None else namespace.text("a namespace"),
+    )

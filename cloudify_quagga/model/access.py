@@ -147,11 +147,19 @@ def _said(fields: Mapping[str, Given]) -> dict[str, Given]:
 
 
 def _optional(fields: Mapping[str, Given], key: str) -> str | None:
-    return fields[key].shown().text("a name or a path") if key in fields else None
+    return _writable(fields[key].shown(), "a name or a path") if key in fields else None
 
 
 def _secret(fields: Mapping[str, Given], key: str) -> Secret | None:
-    return Secret(fields[key].text("a text")) if key in fields else None
+    return Secret(_writable(fields[key], "a text")) if key in fields else None
+
+
+def _writable(given: Given, what: str) -> str:
+    """A text that can be written to a file, and be a file's name."""
+    text = given.characters(what)
+    if "\0" in text:
+        raise given.refused("holds a zero byte, which ends a file's name")
+    return text
 
 
 def _flag(fields: Mapping[str, Given], key: str, *, default: bool) -> bool:

@@ -14,6 +14,9 @@ from cloudify_quagga.model.given import Given
 DEEPEST = 100
 # One request to an API server is at most 3 MiB; a hundred thousand values do not fit into it.
 MOST_VALUES = 100_000
+# Of characters, in one text or in all of them together.
+LONGEST = 4 * 1024 * 1024
+INTEGERS = range(-(1 << 63), 1 << 64)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class _Copy:
     def __init__(self, given: Given) -> None:
         self._given = given
         self._left = MOST_VALUES
+        self._characters_left = LONGEST
 
     def made(self) -> Any:  # noqa: ANN401
         return self._of(self._given, 0)
@@ -58,11 +62,18 @@ class _Copy:
             raise self._whole(f"is nested deeper than {DEEPEST} levels")
         if isinstance(given.value, Mapping):
             return {
-                _text(given, key): self._of(one, depth + 1) for key, one in given.entries("a map").items()
+                self._text(given, key): self._of(one, depth + 1)
+                for key, one in given.entries("a map").items()
             }
         if isinstance(given.value, (list, tuple)):
             return [self._of(one, depth + 1) for one in given.elements("values")]
-        return _scalar(given)
+        return self._text(given, given.value) if isinstance(given.value, str) else _scalar(given)
+
+    def _text(self, given: Given, value: str) -> str:
+        self._characters_left -= len(value)
+        if self._characters_left < 0:
+            raise self._whole(f"holds more than {LONGEST} characters")
+        return replace(given, value=value).characters("a text")
 
     def _whole(self, right: str) -> Exception:
         # Its value is not shown: the repr of what is too deep or too large is so too.
@@ -76,18 +87,11 @@ def _scalar(given: Given) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
+        if value not in INTEGERS:
+            raise given.refused("is a number of more than 64 bits, which no API server takes")
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    if isinstance(value, str):
-        return _text(given, value)
     raise given.refused(
         f"is a {type(value).__name__}, which JSON does not have; if a text is meant, put it in quotes"
     )
-
-
-def _text(given: Given, value: str) -> str:
-    text = str(value)
-    if text.isascii() or text.encode("utf-8", "replace").decode() == text:
-        return text
-    raise replace(given, value=value).refused("holds half of a surrogate pair, which is no character")

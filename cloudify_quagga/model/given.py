@@ -40,6 +40,13 @@ class Given:
             raise self.refused(f"is no string; {what} is meant: put it in quotes")
         raise self.refused(f"is no string; {what} is meant")
 
+    def characters(self, what: str) -> str:
+        """A string that has bytes; half of a surrogate pair has none, and the codec's error would show it."""
+        text = self.text(what)
+        if text.encode("utf-8", "replace").decode() != text:
+            raise self.refused("holds half of a surrogate pair, which is no character")
+        return text
+
     def flag(self) -> bool:
         """A boolean."""
         if isinstance(self.value, bool):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model.document import Document
+from cloudify_quagga.model.document import INTEGERS, Document
 from cloudify_quagga.model.given import Given
 from cloudify_quagga.model.kubernetes_names import image, namespace
 
@@ -223,7 +223,7 @@ def _env(given: Given) -> tuple[EnvVariable, ...]:
 def _variable(given: Given) -> str:
     # Ports and counts of other nodes come as numbers, which an author cannot put in quotes.
     if isinstance(given.value, int) and not isinstance(given.value, bool):
-        return str(given.value)
+        return str(given.whole_number(INTEGERS[0], INTEGERS[-1]))
     text = given.text("the value of a variable")
     if "\0" in text:
         raise given.refused("holds a zero byte, which ends a variable's value")

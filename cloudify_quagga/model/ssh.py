@@ -37,6 +37,7 @@ OLD_NAMES = {
 # A key is often given where its path is meant.
 _SECRET = ("key_file", "key_content", "key_passphrase", "password")
 _PEM = "-----BEGIN "
+_LONGEST_HOST = 253
 _LINE_FIELDS = 3
 
 # What a kubelet accepts in --node-labels under kubernetes.io and k8s.io; it does not start with any other.
@@ -236,14 +237,14 @@ def _key(file: Given | None, content: Given | None) -> tuple[str | None, Secret 
         return None, inline
     text = file.text("the path of a private key")
     if text.startswith(_PEM):
-        return None, Secret(text)
+        return None, _secret(file)
     if not text.isprintable():
         raise file.refused("is neither the path of a private key nor a key")
     return text, None
 
 
 def _secret(given: Given | None) -> Secret | None:
-    return None if given is None else Secret(given.text("a secret"))
+    return None if given is None else Secret.parse(given, "a secret")
 
 
 def _host(given: Given) -> str:
@@ -251,7 +252,19 @@ def _host(given: Given) -> str:
     text = text.strip("[]").lower()
     if not text or text.startswith("-") or not text.isprintable() or set(text) & set(" @/,*?!"):
         raise given.refused("is no address of a host; 10.0.0.1 would be one")
+    if not _can_be_looked_up(text):
+        raise given.refused(
+            "is no name of a host; 1 to 63 characters stand between its dots, and at most 253 in all"
+        )
     return text
+
+
+def _can_be_looked_up(name: str) -> bool:
+    """As the system's resolver is asked; it would raise what is no answer of it."""
+    try:
+        return len(name) <= _LONGEST_HOST and bool(name.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _username(given: Given) -> str:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace as replace_fields
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from cloudify.exceptions import HttpException
@@ -19,7 +19,10 @@ from cloudify_rest_client.exceptions import CloudifyClientError
 from cloudify_quagga.cluster import Cluster, connect, connect_through
 from cloudify_quagga.errors import Failed, Refused, Unavailable
 from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.local_profile import undisturbed
 from cloudify_quagga.model import Access
+from cloudify_quagga.model.given import Given
+from cloudify_quagga.model.sentence import legible
 from cloudify_quagga.model.ssh import Ssh
 from cloudify_quagga.names import Identity
 
@@ -34,6 +37,18 @@ _TRIES = 5
 _NOT_GIVEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 # What connected_to_master tells its source; nothing that was made.
 MASTER_IP, MASTER_PORT = "master_ip", "master_port"
+# What reading it raises where somebody has edited it.
+SPOILT = (Refused, LookupError, TypeError, ValueError, AttributeError)
+
+
+class _Recorded(Protocol):
+    """What operations remember."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """What stands in the runtime property."""
+
+
+Record = TypeVar("Record", bound=_Recorded)
 
 
 def properties(ctx: Context) -> Mapping[str, Any]:
@@ -42,7 +57,9 @@ def properties(ctx: Context) -> Mapping[str, Any]:
     storage = local_storage(ctx)
     if storage is None:
         return told
-    evaluated: dict[str, Any] = storage.env.evaluate_functions(told, {"self": ctx.instance.id})
+    evaluated: dict[str, Any] = undisturbed(
+        lambda: storage.env.evaluate_functions(told, {"self": ctx.instance.id})
+    )
     return evaluated
 
 
@@ -50,7 +67,7 @@ def inputs_of(ctx: Context, operation: str) -> Mapping[str, Any]:
     """What the blueprint gives another operation of this node, functions evaluated."""
     operations = ctx._endpoint.get_node(ctx.node.id)["operations"]
     inputs = (operations.get(operation) or {}).get("inputs") or {}
-    evaluated: dict[str, Any] = ctx._endpoint.evaluate_functions(inputs)
+    evaluated: dict[str, Any] = undisturbed(lambda: ctx._endpoint.evaluate_functions(inputs))
     return evaluated
 
 
@@ -66,7 +83,7 @@ def owner(ctx: Context) -> Owner:
     identity = Identity(deployment, ctx.node.id, ctx.instance.id)
     storage = local_storage(ctx)
     if storage is not None:
-        known = frozenset(one["id"] for one in storage.get_node_instances())
+        known = frozenset(one["id"] for one in undisturbed(storage.get_node_instances))
         return Owner(identity, _profile(storage), known, "cfy uninstall -b", _namespace(ctx))
     client = get_rest_client()
     instances = client.node_instances.list(deployment_id=deployment, _include=["id"], _get_all_results=True)
@@ -87,10 +104,11 @@ def kubernetes_info(ctx: Context) -> Mapping[str, Any]:
 def info_of(target: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """What one node instance tells about the cluster, whatever its type: itself, or of another deployment."""
     told = target.instance.runtime_properties
-    for place in (told, told.get("outputs") or {}, told.get("capabilities") or {}):
-        if place.get(INFO):
-            info: Mapping[str, Any] = place[INFO]
-            return info
+    for place in (told, told.get("outputs"), told.get("capabilities")):
+        # What is no map is another type's own affair.
+        info = Given(INFO, place.get(INFO) if isinstance(place, Mapping) else None, hidden=True)
+        if not info.empty:
+            return {key: one.value for key, one in info.entries(INFO).items()}
     return {}
 
 
@@ -208,6 +226,29 @@ def forget(ctx: Context, *names: str) -> None:
             told.pop(name, None)
 
     _store(ctx, change)
+
+
+def recorded(ctx: Context, name: str, read: Callable[[Any], Record]) -> Record | None:
+    """What a runtime property remembers; None where there is none. Anybody may have edited it."""
+    stored = ctx.instance.runtime_properties.get(name)
+    if not stored:
+        return None
+    try:
+        record = read(stored)
+        # Some of what is wrong would show only when it is stored again.
+        record.to_json()
+    except SPOILT as error:
+        raise spoilt(ctx, name, error) from error
+    return record
+
+
+def spoilt(ctx: Context, name: str, error: Exception) -> Failed:
+    """The error to raise where a runtime property cannot be read any more."""
+    why = error if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+    return Failed(
+        f"the runtime property {name!r} of {ctx.instance.id} is not as it was left ({legible(why)}); "
+        "put back what stood there, or take it out and install again"
+    )
 
 
 def refresh(ctx: Context) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 from cloudify_quagga.cluster import Cluster, Reference
 from cloudify_quagga.errors import Failed, QuaggaError
-from cloudify_quagga.lifecycle import ending, holding, labels, microservice
+from cloudify_quagga.lifecycle import holding, labels, microservice, unremembered
 from cloudify_quagga.lifecycle.ownership import Forgotten, Marks, Owner
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
@@ -42,7 +42,7 @@ def remove(ctx: Context) -> None:
 def _removed(ctx: Context, cluster: Cluster, owner: Owner) -> list[str]:
     known, note = _known(ctx), partial(_note, ctx)
     # Routers first: without the labels their pods would be gone before anybody hears their last word.
-    removed = ending.remove_forgotten(cluster, owner, ctx.logger.info, note)
+    removed = unremembered.remove(cluster, owner, ctx.logger.info, note)
     left = microservice.forgotten(cluster, owner, known, ctx.logger.warning)
     note(left)
     removed += microservice.remove_forgotten(cluster, left)
@@ -78,4 +78,9 @@ def _keep(ctx: Context, left: Iterable[Reference]) -> None:
 def _known(ctx: Context) -> list[Reference]:
     stored = ctx.instance.runtime_properties.get(FOUND) or ()
     # It was a sentence once.
-    return [] if isinstance(stored, str) else [Reference.from_json(one) for one in stored]
+    if isinstance(stored, str):
+        return []
+    try:
+        return [Reference.from_json(one) for one in stored]
+    except context.SPOILT as error:
+        raise context.spoilt(ctx, FOUND, error) from error

@@ -242,10 +242,10 @@ def _kept(ctx: Context) -> kubelet.Kept | None:
 
 
 def _recorded(ctx: Context) -> Record:
-    stored = ctx.instance.runtime_properties.get(RECORD)
-    if not stored:
+    record = context.recorded(ctx, RECORD, Record.from_json)
+    if record is None:
         raise Failed("there is no record of labels on a node; the start operation has to run first")
-    return Record.from_json(stored)
+    return record
 
 
 def _save(ctx: Context, record: Record) -> None:

@@ -156,8 +156,7 @@ def _remove(ctx: Context) -> None:
 
 
 def _recorded(ctx: Context) -> life.Record | None:
-    stored = ctx.instance.runtime_properties.get(RECORD)
-    return life.Record.from_json(stored) if stored else None
+    return context.recorded(ctx, RECORD, life.Record.from_json)
 
 
 def _applied(ctx: Context) -> life.Record:

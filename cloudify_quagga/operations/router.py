@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cloudify_quagga.errors import Failed
+from cloudify_quagga.errors import Failed, Refused
 from cloudify_quagga.lifecycle import change, condition, ending, placement, preflight
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Forgotten
@@ -123,8 +122,8 @@ def delete(ctx: Context, **_: object) -> None:
 
 def _wanted(ctx: Context) -> Router:
     properties = context.properties(ctx)
-    targets: dict[str, Mapping[str, str]] = {
-        target.node.id: target.instance.runtime_properties.get("labels") or {}
+    targets = {
+        target.node.id: target.instance.runtime_properties.get("labels")
         for target in context.targets(ctx, context.PLACED_ON)
     }
     return placement.placed(Router.parse(properties), targets, context.kubernetes_info(ctx))
@@ -149,13 +148,24 @@ def _recorded(ctx: Context, known: Record | None = None) -> Record | None:
     stored = ctx.instance.runtime_properties.get(RECORD)
     if known is not None and stored == known.to_json():
         return known
-    return Record.from_json(stored) if stored else None
+    return context.recorded(ctx, RECORD, Record.from_json)
 
 
 def _latest(ctx: Context) -> Record | None:
-    """What is recorded by now; another operation may have come before one's turn."""
+    """What is recorded by now; another operation may have come before one's turn.
+
+    With the values of its secrets as far as there are any: last words are to show none, and lack of one is to
+    keep nobody from uninstalling.
+    """
     context.refresh(ctx)
-    return _recorded(ctx)
+    record = _recorded(ctx)
+    if record is None:
+        return None
+    try:
+        return replace(record, wanted=record.wanted.with_secrets(_secrets(ctx)))
+    except Refused:
+        # No router has ever been given such values.
+        return record
 
 
 def _journal(ctx: Context, known: Record | None = None, is_new: bool = False) -> Journal:

@@ -9,6 +9,7 @@ from cloudify.exceptions import NonRecoverableError
 from cloudify.manager import get_rest_client
 from cloudify.utils import get_manager_rest_service_host
 
+from cloudify_quagga.local_profile import undisturbed
 from cloudify_quagga.operations import context
 from cloudify_quagga.operations.context import Context
 from cloudify_quagga.overrides import NotFound
@@ -44,7 +45,7 @@ class Substitutions:
     def _instances(self, node: str) -> list[dict[str, Any]]:
         storage = context.local_storage(self._ctx)
         if storage is not None:
-            return list(storage.get_node_instances(node))
+            return list(undisturbed(lambda: storage.get_node_instances(node)))
         instances = get_rest_client().node_instances
         return list(instances.list(deployment_id=self._ctx.deployment.id, node_id=node))
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from cloudify_quagga.errors import Refused
-from cloudify_quagga.model.secret import Secret
 from cloudify_quagga.model.ssh import Ssh
 
 _KNOWN = "an Ed25519, ECDSA or RSA key is needed"
@@ -27,17 +26,12 @@ def private_key(settings: Ssh) -> paramiko.PKey | None:
     """The key that the settings name, opened with their passphrase; None if they name none."""
     if settings.key_content is not None:
         place = settings.place("key_content" if "key_content" in dict(settings.places) else "key_file")
-        return _opened(settings, _bytes(settings.key_content), place, "the key")
+        return _opened(settings, settings.key_content.reveal().encode(), place, "the key")
     if settings.key_file is not None:
         return _opened(
             settings, _read(settings, settings.key_file), settings.place("key_file"), settings.key_file
         )
     return None
-
-
-def _bytes(secret: Secret) -> bytes:
-    # Half a pair of surrogates has no bytes; what cannot be opened with others is refused like any other.
-    return secret.reveal().encode(errors="replace")
 
 
 def _read(settings: Ssh, path: str) -> bytes:
@@ -88,7 +82,7 @@ def _passphrase(settings: Ssh, shown: str) -> bytes:
     if settings.key_passphrase is None:
         right = f"opens {shown}, which has a passphrase; give it, by get_secret"
         raise Refused(settings.place("key_passphrase"), "nothing", right)
-    return _bytes(settings.key_passphrase)
+    return settings.key_passphrase.reveal().encode()
 
 
 def _encrypted(data: bytes) -> bool:

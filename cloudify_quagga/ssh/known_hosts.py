@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cloudify_quagga.errors import Refused
@@ -105,8 +106,9 @@ class KnownHosts:
 
     def _record(self, shown: HostKey) -> None:
         """Write the key down, unless another process has accepted one for the host meanwhile."""
-        path = Path(self._settings.known_hosts or USER_FILE).expanduser()
+        path = Path(self._settings.known_hosts or USER_FILE)
         try:
+            path = path.expanduser()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("a+", errors="surrogateescape") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -116,8 +118,8 @@ class KnownHosts:
                 if not others:
                     separator = "" if text.endswith("\n") or not text else "\n"
                     file.write(f"{separator}{shown.line(self._settings.host_name)}\n")
-        except OSError as error:
-            raise self._refused(f"cannot be written down in {path}: {error.strerror}") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._refused(f"cannot be written down in {path}: {_why(error)}") from error
         if others and all(one.key != shown for one in others):
             raise self._changed(shown, others)
 
@@ -144,9 +146,12 @@ def _file(said: str, settings: Ssh, missing_is_right: bool) -> list[Entry]:
         right = "does not exist; ssh-keyscan HOST prints what belongs there"
         raise Refused(settings.place("known_hosts"), said, right) from None
     except (OSError, RuntimeError, ValueError) as error:
-        # RuntimeError: a home of nobody; ValueError: a name that no file can have.
-        why = error.strerror if isinstance(error, OSError) else error
-        raise Refused(settings.place("known_hosts"), said, f"cannot be read: {why}") from error
+        raise Refused(settings.place("known_hosts"), said, f"cannot be read: {_why(error)}") from error
+
+
+def _why(error: OSError | RuntimeError | ValueError) -> str:
+    """RuntimeError: a home of nobody; ValueError: a name that no file can have."""
+    return str((error.strerror if isinstance(error, OSError) else None) or error)
 
 
 def _entries(text: str, where: Path | str) -> list[Entry]:
@@ -177,8 +182,8 @@ def _key(fields: list[str]) -> HostKey | None:
 def _matches(pattern: str, name: str) -> bool:
     if pattern.startswith("|1|"):
         return _matches_hash(pattern, name)
-    regex = re.escape(pattern.lower()).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(regex, name) is not None
+    # To sshd a bracket is a character; the library knows sets, too.
+    return fnmatchcase(name, pattern.lower().replace("[", "[[]"))
 
 
 def _matches_hash(pattern: str, name: str) -> bool:

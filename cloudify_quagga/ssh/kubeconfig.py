@@ -95,7 +95,7 @@ def read_kubeconfig(settings: Ssh, path: str | None = None, context: str | None 
         shown = f"{found} on {settings.address}"
         place = settings.place("kubeconfig")
         config = described.from_text(data.decode(errors="replace"), place, shown, context)
-        whole = _whole(config, context, _Reading(files, place, shown, posixpath.dirname(found)))
+        whole = _whole(config, _Reading(files, place, shown, posixpath.dirname(found)))
     server = _server(whole, place, shown)
     return Kubeconfig(found, Secret(json.dumps(whole)), server)
 
@@ -136,26 +136,20 @@ class _Reading:
             ) from error
 
 
-def _whole(config: Mapping[str, Any], context: str | None, read: Callable[[str], bytes]) -> dict[str, Any]:
-    """One context, its cluster and its user, with what their files hold in place of the files."""
-    name = context or config["current-context"]
-    used = _entry(config, "contexts", name, "context")
-    parts = {"cluster": _entry(config, "clusters", used.get("cluster"), "cluster")}
-    if used.get("user"):
-        parts["user"] = _entry(config, "users", used["user"], "user")
+def _whole(config: Mapping[str, Any], read: Callable[[str], bytes]) -> dict[str, Any]:
+    """The context, its cluster and its user, with what their files hold in place of the files."""
+    parts = {kind: config[f"{kind}s"] for kind in ("cluster", "user")}
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": name,
-        "contexts": [{"name": name, "context": used}],
-        **{f"{kind}s": [{"name": used[kind], kind: _embedded(part, read)}] for kind, part in parts.items()},
+        "current-context": config["current-context"],
+        "contexts": config["contexts"],
+        **{
+            f"{kind}s": [{**one, kind: _embedded(one[kind], read)} for one in entries]
+            for kind, entries in parts.items()
+            if entries
+        },
     }
-
-
-def _entry(config: Mapping[str, Any], kinds: str, name: object, kind: str) -> dict[str, Any]:
-    entries = config.get(kinds) or []
-    found = (one.get(kind) for one in entries if isinstance(one, dict) and one.get("name") == name)
-    return dict(next(found, None) or {})
 
 
 def _embedded(part: Mapping[str, Any], read: Callable[[str], bytes]) -> dict[str, Any]:

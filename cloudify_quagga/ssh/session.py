@@ -17,6 +17,7 @@ from paramiko.ssh_exception import (
 )
 
 from cloudify_quagga.errors import NotPermitted, PermanentError, QuaggaError, Unavailable
+from cloudify_quagga.model.sentence import legible
 from cloudify_quagga.model.ssh import Ssh
 from cloudify_quagga.ssh.keys import private_key
 from cloudify_quagga.ssh.known_hosts import HostKey, KnownHosts
@@ -26,6 +27,9 @@ ANSWER_SECONDS = 15
 KEEPALIVE_SECONDS = 5
 # How long the kernel tries to get bytes through before it calls a silent connection dead.
 SILENCE_SECONDS = 20
+# What paramiko lets through of a host that sends no proper keys, names or packets.
+_MALFORMED = (ValueError, LookupError)
+_BROKEN = (SSHException, EOFError, OSError, *_MALFORMED)
 # What paramiko says goes to whoever configured logging, and nowhere if nobody did.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -42,6 +46,11 @@ def session(settings: Ssh) -> Iterator[paramiko.Transport]:
         raise PermanentError(f"{settings.address} lets nothing be done there: {error.text}") from error
     except (SSHException, EOFError, OSError) as error:
         raise Unavailable(f"the connection to {settings.address} was lost: {_reason(error)}") from error
+    except _MALFORMED as error:
+        if transport.is_active():
+            # The connection is well; it is something else that fails.
+            raise
+        raise Unavailable(f"the connection to {settings.address} was lost: {_reason(error)}") from error
     finally:
         close(transport)
 
@@ -55,7 +64,7 @@ def connect(settings: Ssh) -> paramiko.Transport:
         shown = transport.get_remote_server_key()
         known.check(HostKey(shown.get_name(), shown.asbytes()))
         _log_in(settings, transport, key)
-    except (SSHException, EOFError, OSError) as error:
+    except _BROKEN as error:
         close(transport)
         raise Unavailable(f"{settings.address} ended the connection: {_reason(error)}") from error
     except BaseException:
@@ -84,7 +93,7 @@ def _negotiated(settings: Ssh, known: KnownHosts) -> paramiko.Transport:
     except IncompatiblePeer as error:
         close(transport)
         raise PermanentError(f"{settings.address} and we have no algorithm in common: {error}") from error
-    except (SSHException, EOFError, OSError) as error:
+    except _BROKEN as error:
         close(transport)
         raise Unavailable(f"{settings.address} does not answer as an SSH server: {_reason(error)}") from error
     if not transport.initial_kex_done:
@@ -104,6 +113,8 @@ def _socket(settings: Ssh) -> socket.socket:
         raise Unavailable(f"{settings.address} does not answer within {CONNECT_SECONDS} s") from error
     except OSError as error:
         raise Unavailable(f"{settings.address} cannot be reached: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise Unavailable(f"{settings.address} cannot be reached: {_reason(error)}") from error
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
     return connection
@@ -190,4 +201,7 @@ def _named(key: paramiko.PKey) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    kind = type(error).__name__
+    if isinstance(error, _MALFORMED):
+        return legible(f"{kind}: {error}")
+    return legible(error) or kind

@@ -39,6 +39,7 @@ def say(kubeconfig: Path, namespace: str, tmp_path: Path, cfy: Cfy) -> Say:
         done = cfy("install", str(path), "-b", "micro", *options, check=False)
         assert done.returncode != 0
         logged = [one.read_text() for one in (tmp_path / "cfy").rglob("*.log")]
+        assert any("Refused" in one or "quagga" in one for one in logged)
         gone = cfy("uninstall", "-b", "micro", "-vvv").stdout
         cfy.forget("micro")
         return "\n".join([done.stdout, gone, *logged])
@@ -71,6 +72,8 @@ def test_an_override(override: str, sentence: str, say: Say) -> None:
         ({"image": "nginx", "expose_overrides": given("{'a': *")}, "expose_overrides: what is given is no"),
         ({"image": "x", "name": "x", "expose_overrides": {"a": given("*")}}, "which only a port makes"),
         ({"template_variables": {"word": given("[*")}}, "is no YAML"),
+        ({"template_variables": {"word": given("!*")}}, "could not determine a constructor for the tag ..."),
+        ({"template_variables": {"word": given("!!int *")}}, "a value that is not what it is said to be"),
     ],
 )
 def test_another_property(properties: dict[str, Any], sentence: str, say: Say) -> None:

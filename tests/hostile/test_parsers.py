@@ -236,6 +236,12 @@ KEY = (
 )
 HOST_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIE5DKqpMbAYmVJ4kvmJ5vNlnGZ5wKmCFTQfHqPyY2Jcu"
 LABELS_OF_THE_KUBELET = {"role": "router"}
+# What a tag promises, its text need not keep.
+TAGS = """
+x-told: [!!bool yes, !!int 12, !!int 0b1, !!float 1.5, !!timestamp 2001-12-14, !!binary aGk=, !!null ~]
+x-more: {a: &a {b: !!str 1, "c\\U0001F600": 'd'}, e: {<<: *a}}
+x-rare: [!!set {g}, !!omap [i: 1], !!pairs [k: 1]]
+"""
 KUBELET_FILES = [
     'OTHER=1\nKUBELET_EXTRA_ARGS="--v=1 --node-labels=a=b"\n',
     str(Content.parse("KUBELET_EXTRA_ARGS=--v=1\n", "f").with_labels({"zone": "a"}, "f").text()),
@@ -299,7 +305,7 @@ PARSERS: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
     ),
     "microservice": (lambda value: Microservice.parse(value if isinstance(value, dict) else {}), [SERVICE]),
     "overrides": (lambda value: overrides.parse_all("overrides", [str(value)]), OVERRIDES),
-    "kubeconfig": (kubeconfig, [KUBECONFIG.read_text()]),
+    "kubeconfig": (kubeconfig, [KUBECONFIG.read_text(), KUBECONFIG.read_text() + TAGS]),
     "kubeconfig's path": (kubeconfig_file, [str(KUBECONFIG), str(KUBECONFIG), "~/.kube/config", "/dev/null"]),
     "private key": (private_key, [{"key_content": KEY}, {"key_content": KEY}, {"key_file": "/k"}]),
     "known_hosts": (
@@ -312,7 +318,7 @@ PARSERS: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
         [{"deployment_id": "c", "inherit_outputs": ["a", "b"], "inherit_inputs": True, "timeout": 900}],
     ),
     "change": (change, [CHANGE, CHANGE_OF_POD]),
-    "manifest file": (lambda value: manifest_file.documents("f", str(value)), [FILE]),
+    "manifest file": (lambda value: manifest_file.documents("f", str(value)), [FILE, FILE + TAGS]),
 }
 OF_THE_IMAGE: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
     "environment": (environment, [VARIABLES]),

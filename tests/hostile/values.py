@@ -61,6 +61,7 @@ STUCK = (
         "~x/",
     ),
     *("\nip route 0.0.0.0/0 1.1.1.1", "\nend\n", "\nrouter bgp 1", "\n!", " exit", " vrf x", " blackhole"),
+    *(" !!bool ", " !!timestamp ", " !!int ", " !!float ", " !x ", " *x", " &x ", "\\U99999999", "<<: "),
     *("]", "[", "['a']", "=1", "__class__", "()", "x" * 300, "9" * 400, "[" * 200, "é" * 64),
 )
 ODD: tuple[Any, ...] = (

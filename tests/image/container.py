@@ -10,11 +10,13 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ done
 merged=$2/merged; shift 3; cd /
 exec chroot "$merged" /usr/bin/env -i "$@"
 """
+_SHOWN = 300
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -251,6 +254,12 @@ class Container:
         return Path(self._log.name).read_text(errors="replace")
 
     @property
+    def crashes(self) -> int:
+        """How often mgmtd died by itself, as FRR 10.3's does at times when one dies that it is telling."""
+        crashed = r"^\S+ router: not ready: .*\bmgmtd was killed by signal (?:6|11)\b.* is being brought back"
+        return len(re.findall(crashed, self.log, re.MULTILINE))
+
+    @property
     def last_words(self) -> str:
         """The termination message."""
         path = self._upper / "run" / "last-words"
@@ -396,8 +405,16 @@ def await_that(condition: Callable[[], bool], seconds: float, container: Contain
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not so after {seconds} s\n{container.log if container else ''}")
+            raise AssertionError(f"not so after {seconds} s\n{_in_short(container.log) if container else ''}")
         time.sleep(0.01)
+
+
+def _in_short(log: str) -> str:
+    """A log of which every line counts: of those that say the same one after the other there is the first."""
+    # FRR gives each of its messages a name.
+    runs = groupby(log.splitlines(), lambda line: re.findall(r"[A-Z]+: \[\w{5}-\w{5}\]", line) or line)
+    told = [(next(lines)[:_SHOWN], sum(1 for _ in lines)) for _, lines in runs]
+    return "\n".join(f"{line} (and {more} more)" if more else line for line, more in told)
 
 
 def _lines(table: str) -> set[str]:

@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,7 @@ def test_what_is_refused_changes_nothing(
     assert router.status["applied_hash"] == hashlib.sha256(good.encode()).hexdigest()
     assert sentence in router.log
     assert poller.absences == []
+    await_that(lambda: node.routes(202) == [], 5, router)
     assert without_numbers(node.everything()) == without_numbers(running)
     assert router.run("vtysh", "-c", "show running-config").stdout == routed
     assert set(router.status["daemons"]) == {"zebra", "mgmtd", "staticd"}
@@ -289,25 +291,83 @@ def test_a_change_that_a_crash_interrupts_is_finished_by_the_next_life(
 
 
 @pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
-@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("moment", [0.0, 0.2, 0.5])
 def test_a_daemon_that_dies_in_the_middle_is_mended_and_the_change_finished(
     daemon: str, moment: float, node: Node, start: Callable[..., Container]
 ) -> None:
-    lines = many(1000)
+    lines = [*many(1000), "ip route 192.0.2.0/24 blackhole"]
+    changed = [*many(1000, "172.16.0.7"), "ip route 192.0.2.0/24 172.16.0.7"]
     router = start(frr_conf=frr_conf(lines)).await_ready(30)
+    pid = router.pids(daemon)[0]
 
     with Poller(node, prefixes(lines)) as poller:
-        router.swap(frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines]))
+        router.swap(frr_conf(changed))
+        await_that(lambda: len(node.routes(202)) == 1001, 10, router)
         time.sleep(moment)
-        os.kill(router.pids(daemon)[0], signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        assert "changed to" not in router.log
         await_that(lambda: "changed to" in router.log, 40, router)
-        await_that(lambda: node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000, 20, router)
-    print(f"{daemon} after {moment} s: absent {poller.absent:.3f} s")
+        await_that(lambda: node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1001, 20, router)
 
-    assert poller.absent < 1 if daemon == "staticd" else poller.absences == []
+    assert poller.absences == []
     await_that(lambda: router.ready, 20, router)
-    assert router.status["repairs"]["daemons"] == 1
+    # At times FRR's mgmtd stands still when it comes back, and is ended once more.
+    again = "did nothing for 5 s" in router.log
+    assert again or router.status["repairs"]["daemons"] == 1 + router.crashes
     assert node.routes(202) == []
+
+
+def test_what_staticd_was_told_by_a_mgmtd_that_died_does_not_come_back_to_it(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    lines = [*many(10), "ip route 192.0.2.0/24 blackhole"]
+    router = start(frr_conf=frr_conf(lines)).await_ready()
+    # As long as mgmtd goes on telling staticd of these, it takes no change.
+    time.sleep(3)
+    mgmtd, staticd = router.pids("mgmtd")[0], router.pids("staticd")[0]
+    commits = router.log.count("pending SET-CFG")
+
+    with Poller(node, prefixes(lines)) as poller:
+        os.kill(staticd, signal.SIGSTOP)
+        router.swap(frr_conf([*many(10, "172.16.0.7"), "ip route 192.0.2.0/24 172.16.0.7"]))
+        await_that(lambda: router.log.count("pending SET-CFG") > commits, 10, router)
+        # It has been told what to check, and nobody is there to tell it what becomes of that.
+        os.kill(mgmtd, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(staticd, signal.SIGCONT)
+        await_that(lambda: "changed to" in router.log, 20, router)
+
+    assert "refused" not in router.log
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 11
+    await_that(lambda: router.ready, 20, router)
+    assert router.status["repairs"]["daemons"] == 1 + router.crashes
+    restarts = {name: facts["restarts"] for name, facts in router.status["daemons"].items()}
+    assert restarts == {"zebra": 0, "mgmtd": 1 + router.crashes, "staticd": 0}
+    assert router.pids("staticd") != [staticd]
+    assert node.routes(202) == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+def test_a_daemon_that_does_nothing_about_a_change_is_ended(
+    seconds: float, node: Node, start: Callable[..., Container]
+) -> None:
+    lines = many(1000)
+    router = start(frr_conf=frr_conf(lines)).await_ready(30)
+    # mgmtd goes on telling staticd for a second or two, and a change stands still in another way then.
+    time.sleep(seconds)
+    os.kill(router.pids("staticd")[0], signal.SIGSTOP)
+
+    with Poller(node, prefixes(lines)) as poller:
+        router.apply(frr_conf([line.replace("172.16.0.1", "172.16.0.7") for line in lines]), 60)
+        await_that(lambda: router.ready, 30, router)
+
+    assert poller.absences == []
+    assert node.ip("route show proto 196").count(" via 172.16.0.7 ") == 1000
+    assert "staticd did nothing for 5 s about its configuration and was killed" in router.log
+    assert router.status["repairs"]["daemons"] >= 2
+    assert node.routes(202) == []
+    assert router.stop()[0] == 0, router.log
 
 
 def test_forwarding_and_interfaces_are_changed_too(node: Node, start: Callable[..., Container]) -> None:

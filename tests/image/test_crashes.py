@@ -35,6 +35,10 @@ COMING = ["ip route 10.30.0.0/24 172.16.0.3", "ipv6 route 2001:db8:30::/48 fd00:
 def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Callable[..., Container]) -> None:
     before = node.everything()
     router = start(frr_conf=frr_conf(KEPT)).await_ready()
+    # FRR 10.3's mgmtd crashes at times if one of those dies whom it is still telling what they are to do.
+    time.sleep(2)
+    others = [name for name in ("zebra", "staticd", "mgmtd") if name != daemon]
+    pids = list(map(router.pids, others))
 
     with Poller(node, prefixes(KEPT)) as poller:
         os.kill(router.pids(daemon)[0], signal.SIGKILL)
@@ -48,6 +52,7 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     noticed, took = seen_unready - killed, mended - killed
     print(f"{daemon}: noticed {noticed:.2f} s, mended {took:.2f} s, absent {poller.absent:.3f} s")
 
+    assert list(map(router.pids, others)) == pids
     assert time.monotonic() - seen_unready > 5
     assert took < 5
     assert router.status["daemons"][daemon]["restarts"] == 1
@@ -73,7 +78,7 @@ def test_a_daemon_that_dies_again_and_again_ends_the_router(
         for life in range(3):
             os.kill(router.pids("zebra")[0], signal.SIGKILL)
             if life < 2:
-                await_that(lambda life=life: repairs(router) == life + 1, 10, router)  # type: ignore[misc]
+                await_that(lambda life=life: restarts(router) == life + 1, 10, router)  # type: ignore[misc]
         assert router.await_end() == 1, router.log
 
     assert router.last_words == "failed: zebra was killed by signal 9, and that 3 times within a minute"
@@ -81,9 +86,9 @@ def test_a_daemon_that_dies_again_and_again_ends_the_router(
     assert start(frr_conf=frr_conf(KEPT)).await_ready().stop()[0] == 0
 
 
-def repairs(router: Container) -> int:
-    """How often a daemon was brought back, as the status has it."""
-    return int(router.status["repairs"]["daemons"])
+def restarts(router: Container) -> int:
+    """How often zebra was brought back, as the status has it; mgmtd of FRR 10.3 at times dies with it."""
+    return int(router.status["daemons"]["zebra"]["restarts"])
 
 
 @pytest.mark.parametrize(

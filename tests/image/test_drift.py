@@ -65,6 +65,28 @@ def test_a_route_of_somebody_else_that_keeps_ours_out_is_named(
     assert "to the daemons again" not in router.log
 
 
+def test_a_network_of_the_nodes_own_is_not_to_be_taken_away(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
+
+    node.ip("address add 10.0.0.9/24 dev eth1")
+    await_that(lambda: not router.ready, 10, router)
+    time.sleep(1.5)
+    reason = router.status["reason"]
+    assert (
+        "10.0.0.0/24 via 172.16.0.1 (the node's own 10.0.0.0/24 via eth1, proto 2 metric 0, comes first)"
+        in reason
+    )
+    assert reason.endswith(
+        "; 10.0.0.0/24 is a network of node1 itself, before which no route comes: want none to it"
+    )
+
+    node.ip("address del 10.0.0.9/24 dev eth1")
+    router.await_ready()
+    assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
+
+
 def test_a_route_that_was_led_elsewhere_is_led_back(node: Node, start: Callable[..., Container]) -> None:
     lines = [*many(5), "ip route 10.1.0.0/24 172.16.0.1", "ip route 10.1.0.0/24 172.16.0.2"]
     router = start(frr_conf=frr_conf(lines), environment=EVERY_SECOND).await_ready()
@@ -127,6 +149,13 @@ def test_forwarding_that_was_switched_off_is_switched_on(node: Node, start: Call
 
     await_that(lambda: node.forwards(4) and node.forwards(4, "eth1"), 10, router)
     assert "behind our back" in router.log
+    await_that(lambda: "behind our back" in (router.status["last_error"] or ""), 10, router)
+    told = router.status
+    time.sleep(1.1)
+    # The same once more is another time.
+    node.forward(4, "all", False)
+    await_that(lambda: router.status["last_error_at"] > told["last_error_at"], 10, router)
+    assert router.status["last_error"] == told["last_error"]
     assert router.stop()[0] == 0
     assert node.everything() == before
 
@@ -135,7 +164,8 @@ def test_an_interface_that_goes_down_and_up(node: Node, start: Callable[..., Con
     router = start({**ENVIRONMENT, **EVERY_SECOND}).await_ready()
 
     node.ip("link set eth1 down")
-    await_that(lambda: not router.ready, 10, router)
+    # The probe's file is there first, and then the status that says why.
+    await_that(lambda: not router.status["ready"], 10, router)
     assert "2 of 2 routes are not in the kernel as wanted" in router.status["reason"]
     time.sleep(2.5)
     # Nothing was mended, so nothing is counted.

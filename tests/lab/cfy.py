@@ -96,11 +96,14 @@ class Cfy:
         """Uninstall the deployment NAME by two commands at the same moment, and tell what they said.
 
         The local profile keeps a deployment in files that it takes away from under whoever is second. So one
-        of the two may fail by Cloudify's own words; where each has disturbed the other, it is said again.
+        of the two may fail by Cloudify's own words. Where each has disturbed the other, it is said again,
+        once the files that both wrote at the same moment hold what one of them wrote.
         """
         commands = [self.started("uninstall", "-b", name) for _ in range(2)]
         said = "".join(command.communicate(timeout=120)[0] for command in commands)
         if all(command.returncode for command in commands):
+            for path in (self.workdir / ".cloudify/profiles/local/deployments" / name).rglob("*.json"):
+                _mend(path)
             self("uninstall", "-b", name)
         self.forget(name)
         return said
@@ -126,6 +129,14 @@ class Cfy:
                 self("uninstall", "-b", name, check=False)
         if failures:
             raise failures[0]
+
+
+def _mend(path: Path) -> None:
+    """Leave of a file of Cloudify's, which is written in place, the document that it begins with."""
+    text = path.read_text()
+    document, end = json.JSONDecoder().raw_decode(text)
+    if text[end:].strip():
+        path.write_text(json.dumps(document))
 
 
 class WarmCfy(Cfy):

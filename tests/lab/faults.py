@@ -25,16 +25,18 @@ _ROOM = 8 << 20
 _EATER = """
 import os, pathlib, sys, time
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-eaten, victim = [], pathlib.Path("/proc") / sys.argv[2]
+eaten, victim = [], pathlib.Path("/proc") / sys.argv[2] / "status"
 def lives():
     try:
-        return victim.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        told = dict(line.split(":", 1) for line in victim.read_text().splitlines())
     except OSError:
         return False
+    # SIGKILL waits for it, or it has given its memory back already.
+    return "VmRSS" in told and not int(told["ShdPnd"], 16) & 1 << 8
 
-while lives() and len(eaten) < 256:
-    eaten.append(bytearray(os.urandom(1)) * (1 << 20))
-    time.sleep(0.01)
+while lives() and len(eaten) < 4096:
+    eaten.append(bytearray(os.urandom(1)) * (1 << 16))
+    time.sleep(0.001)
 sys.exit(lives())
 """
 
@@ -143,11 +145,23 @@ def kill_for_memory(init: int) -> None:
     # Of version 2: not everybody at once.
     if (group / "memory.oom.group").exists():
         (group / "memory.oom.group").write_text("0")
-    # Who takes the memory is in the group too, and the last that the kernel would end for it.
-    Path(f"/proc/{init}/oom_score_adj").write_text("1000")
+    # The kernel ends the largest first: staticd, with many routes; a daemon's death, not a container's.
+    spared = group.parent / "spared"
+    spared.mkdir(exist_ok=True)
+    for other in set((group / "cgroup.procs").read_text().split()) - {str(init)}:
+        with suppress(ProcessLookupError):  # a vtysh that has ended meanwhile
+            (spared / "cgroup.procs").write_text(other)
     subprocess.run(
         [sys.executable, "-Ic", _EATER, str(group / "cgroup.procs"), str(init)], check=True, timeout=30
     )
+    # They end with the container, and the kubelet is to find its pod's groups as it made them.
+    process.wait_until(lambda: _is_removed(spared), f"{spared} is still in use", 10)
+
+
+def _is_removed(group: Path) -> bool:
+    with suppress(OSError):
+        group.rmdir()
+    return not group.exists()
 
 
 def _memory_group(pid: int) -> Path:

@@ -114,6 +114,7 @@ def test_what_the_kubelet_was_told_by_others_stays(
     try:
         register_anew(kubectl)
         cfy.install_file(BLUEPRINTS / "by-ssh.yaml", "cluster", **keys, labels={**ROLE, "zone": "a"})
+        register_anew(kubectl)
         assert labels_of(kubectl, "node1").items() >= {**ROLE, "zone": "a"}.items()
         assert "OTHER=1\n" in (now := on_node1("cat", ARGUMENTS))
         assert all(word in now for word in ("--v=1", "role=router", "zone=a"))

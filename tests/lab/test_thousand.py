@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from lab import hosts, traffic
-from tests.lab import processes, routing
+from tests.lab import faults, processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
 from tests.lab.living import MANY, Router, clean, pod_of, routes
 from tests.lab.test_condition import row
+from tests.lab.test_router import router_pod
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -51,9 +52,10 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
     assert stream.delivery.lost == 0
 
     with traffic.TableWatch("node1", THOUSAND) as table, traffic.Stream() as stream:
-        os.kill(processes.container_init("node1"), signal.SIGKILL)
+        faults.kill_for_memory(processes.container_init("node1"))
         until("it was started again", lambda: pod_of(kubectl)[1] == "1", 30)
         until("all is well again", router.is_well, 60)
+    assert router_pod(kubectl, "status.containerStatuses[0].lastState.terminated.reason") == "OOMKilled"
     assert table.lowest == len(THOUSAND)
     # The routes of before give way to those of the next life.
     assert stream.delivery.lost <= 10

@@ -138,7 +138,7 @@ def test_a_node_that_has_the_image_no_more_is_not_said_to_be_clean(
     said = labelled("uninstall", "-b", "router", check=False)
     assert said.returncode != 0
     assert "routes may be left on node1, and the pod that was to remove them has no image" in said.stdout
-    assert "let node1 have fleeting again and uninstall again" in said.stdout
+    assert "let node1 have fleeting again and try again" in said.stdout
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
     subprocess.run(publish, cwd=PROJECT, check=True)
     assert "node1: swept: 0 routes left" in labelled.uninstall("router").stdout

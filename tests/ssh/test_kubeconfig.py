@@ -150,6 +150,15 @@ def test_one_context_is_all_that_is_taken(settings: Ssh, api: Api, master: Maste
             "refers to gone, which cannot be read",
         ),
         ({"clusters": [{"name": "here", "cluster": {"server": "here:8080"}}]}, "a URL with a host is needed"),
+        ({"clusters": [{"name": "here", "cluster": {"server": "https://a:b@h"}}]}, "carries a user"),
+        (
+            {"users": [{"name": "admin", "user": {"tokenFile": {"a": 1}}}]},
+            "tokenFile of the wrong kind; the path of a file is needed",
+        ),
+        (
+            {"users": [{"name": "admin", "user": {"token": 20240101}}]},
+            "a token of the wrong kind; a text in quotes is needed",
+        ),
     ],
 )
 def test_what_is_wrong_with_it_is_said(

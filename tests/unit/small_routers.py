@@ -10,14 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from cloudify_quagga.channel import Ended
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Conflict, Unavailable
-from cloudify_quagga.lifecycle import nodes, pods
+from cloudify_quagga.lifecycle import nodes, parting, pods, sweeping
 from tests.unit.small_cluster import Kubelet, SmallCluster
 
 CLEAN = "stopped: 0 routes left (2 withdrawn in 0.10 s)"
 Judge = Callable[[str], str | None]
+
+
+def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for long until pods have gone and nodes are swept."""
+    monkeypatch.setattr(parting, "STOP_SECONDS", 0.05)
+    monkeypatch.setattr(parting, "LOST_SECONDS", 0.05)
+    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.05)
 
 
 @dataclass

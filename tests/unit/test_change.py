@@ -18,6 +18,7 @@ from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.model import Router
 from cloudify_quagga.names import CONFIG_HASH_ANNOTATION, Identity
+from tests.unit import small_routers
 from tests.unit.small_routers import RoutingCluster, hashed
 
 US = Owner(
@@ -32,8 +33,7 @@ SAID = "line 7: % Unknown command[4]: neighbour 1.2.3.4"
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
         monkeypatch.setattr(routing, name, 0.05)
-    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
-        monkeypatch.setattr(ending, name, 0.05)
+    small_routers.hasten(monkeypatch)
     monkeypatch.setattr(converging, "APPLY_SECONDS", 0.05)
     monkeypatch.setattr(converging, "SETTLE_SECONDS", 0.001)
     monkeypatch.setattr(converging, "POLL_SECONDS", 0.001)
@@ -176,10 +176,11 @@ class TestALiveChange:
         assert lived.cluster.applied == []
 
     def test_takes_no_right_away_that_the_node_would_miss(self, lived: Life) -> None:
-        lived.cluster.router_on("node2").switched = ("ipv4",)
+        lived.cluster.router_on("node2").switched = ("ipv4", "ipv6")
         before = lived.record
-        with pytest.raises(Refused, match=r"^security: capabilities cannot take over on node2, where"):
+        with pytest.raises(Refused, match=r"^security: capabilities cannot take over on node2, where") as no:
             lived.update(wanted(security="capabilities"))
+        assert "uninstall it, set net.ipv4 and net.ipv6 forwarding on the node for good" in str(no.value)
         assert lived.record == before
         lived.cluster.router_on("node2").switched = ()
         assert lived.update(wanted(security="capabilities")).wanted.security == "capabilities"
@@ -626,6 +627,23 @@ def moved(cluster: RoutingCluster) -> Life:
     return made
 
 
+class TestLeavingANode:
+    """A node that is not the router's any more is swept within one's turn."""
+
+    def test_keeps_the_turn_meanwhile(self, lived: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+        lived.records.append(replace(lived.record, unswept={"node3": "it was killed"}))
+        lived.cluster.add_node("node3")
+        said = "Lease router was taken over by somebody else"
+
+        def renew(turn: lease.Turn) -> None:
+            if lived.cluster.find("v1", "Pod", selector={"app.kubernetes.io/name": "quagga-sweeper"}):
+                raise lease.TakenOver(said)
+
+        monkeypatch.setattr(lease.Turn, "renew", renew)
+        with pytest.raises(lease.TakenOver):
+            lived.heal()
+
+
 class TestAfterAFailover:
     """The pod of before can end only when its node is back."""
 
@@ -644,7 +662,7 @@ class TestAfterAFailover:
         record = moved.heal()
         assert record.nodes == ("node1", "node2")
         assert record == moved.record
-        with pytest.raises(Failed, match="node1 is not Ready: bring it back and uninstall again"):
+        with pytest.raises(Failed, match="node1 is not Ready: bring it back and try again"):
             ending.stop(moved.cluster, US.identity, moved.record, moved.journal)
         moved.cluster.last_word = "Error (exit code 137)"
         moved.cluster.add_node("node1", role="router")

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from cloudify_quagga.channel import Ended
+from cloudify_quagga.channel import Ended, NotRun, _exit_code
 from cloudify_quagga.cluster import Absent, Broken, Cluster, Reference, connect
 from cloudify_quagga.errors import NotPermitted, PermanentError, Unavailable
 from cloudify_quagga.model import Access, Api
 from cloudify_quagga.model.secret import Secret
 
 POD = Reference("v1", "Pod", "router-1", "net")
-RESOURCES = {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True}]}
+RESOURCES = {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True, "verbs": []}]}
 SUCCESS = {"status": "Success"}
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -204,6 +204,27 @@ def test_a_command_that_could_not_begin(server: Server, cluster: Cluster) -> Non
     server.script = script
     with pytest.raises(Unavailable, match="container not found"):
         cluster.exec(POD, ["x"])
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"null",
+        b"[]",
+        b"5",
+        b"[" * 100_000,
+        b'{"details": 5}',
+        b'{"details": {"causes": 5}}',
+        b'{"details": {"causes": [5, {"reason": "ExitCode"}]}}',
+        b'{"details": {"causes": [{"reason": "ExitCode", "message": "\xc2\xb2"}]}}',
+        b'{"details": {"causes": [{"reason": "ExitCode", "message": "%s"}]}}' % (b"9" * 5000),
+        b'{"message": [5]}',
+    ],
+    ids=range(10),
+)
+def test_a_last_word_of_an_odd_shape_is_no_success(last: bytes) -> None:
+    with pytest.raises(NotRun, match=r"it was cut off before its end|no reason given"):
+        _exit_code(last)
 
 
 def test_a_command_without_end_is_waited_for_within_bounds(server: Server, cluster: Cluster) -> None:

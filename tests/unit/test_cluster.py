@@ -7,22 +7,33 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.config.kube_config import KubeConfigLoader
 
 from cloudify_quagga import cluster as module
-from cloudify_quagga.cluster import Absent, Broken, Cluster, Reference, connect, connect_through
-from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, QuaggaError, Unavailable
+from cloudify_quagga.cluster import (
+    Absent,
+    Broken,
+    Cluster,
+    NoApiServer,
+    Reference,
+    Right,
+    connect,
+    connect_through,
+)
+from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, QuaggaError, Refused, Unavailable
 from cloudify_quagga.model import Access, Api
 from cloudify_quagga.model.secret import Secret
 
 RESOURCES = [
-    {"name": "pods", "kind": "Pod", "namespaced": True},
-    {"name": "pods/log", "kind": "Pod", "namespaced": True},
-    {"name": "nodes", "kind": "Node", "namespaced": False},
+    {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["list", "delete"]},
+    {"name": "pods/log", "kind": "Pod", "namespaced": True, "verbs": None},
+    {"name": "nodes", "kind": "Node", "namespaced": False, "verbs": ["list"]},
 ]
 NODE = Reference("v1", "Node", "node1")
 
@@ -31,7 +42,7 @@ class Answers(BaseHTTPRequestHandler):
     """Discovery works; everything else answers as the test says."""
 
     code = 200
-    body: bytes = b"{}"
+    body: bytes = b'{"metadata": {}}'
     patched: tuple[int, bytes] | None = None
     retry_after: str | None = None
     seen: list[tuple[str, str, dict[str, str], bytes]]
@@ -67,10 +78,16 @@ def answers() -> type[Answers]:
 
 @pytest.fixture
 def cluster(answers: type[Answers]) -> Iterator[Cluster]:
+    with served(answers) as made:
+        yield made
+
+
+@contextmanager
+def served(answers: type[Answers], token: str = "sesame") -> Iterator[Cluster]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    api = Api(f"http://127.0.0.1:{server.server_port}", api_key=Secret("sesame"))
+    api = Api(f"http://127.0.0.1:{server.server_port}", api_key=Secret(token))
     with closing(connect(Access(api=api), lambda _: b"", str)) as made:
         yield made
     server.shutdown()
@@ -83,7 +100,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def status(message: str) -> bytes:
-    return json.dumps({"kind": "Status", "message": message, "reason": "SomeReason"}).encode()
+    said = {"kind": "Status", "metadata": {}, "message": message, "reason": "SomeReason"}
+    return json.dumps(said).encode()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +146,8 @@ def test_a_manifest_that_does_not_fit_its_schema_is_told_from_an_ill_server(
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [(None, 5.0), ("17", 17.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 5.0)]
+    ("said", "expected"),
+    [(None, 5.0), ("17", 17.0), ("9" * 40, 600.0), ("\xb2", 5.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 5.0)],
 )
 def test_the_server_says_when_to_come_back(
     said: str | None, expected: float, cluster: Cluster, answers: type[Answers]
@@ -147,11 +166,75 @@ def test_what_is_not_there_is_none_to_whoever_asks_for_it(cluster: Cluster, answ
         cluster.find("v1", "Node")
 
 
-@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b'"words"', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Bad gateway</html>", b"", b'"words"', b"\xff", b"[" * 100_000, b'{"message": 5}'],
+    ids=range(6),
+)
 def test_an_answer_that_is_no_status(body: bytes, cluster: Cluster, answers: type[Answers]) -> None:
     answers.code, answers.body = 502, body
     with pytest.raises(Unavailable, match="502: Bad Gateway"):
         cluster.get(NODE)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b'{"gitVers', b'{"gitVersion": "v1.20.2"'])
+def test_an_answer_that_ends_early_is_asked_for_again(
+    body: bytes, cluster: Cluster, answers: type[Answers]
+) -> None:
+    answers.body = body
+    with pytest.raises(
+        Unavailable, match=r"the connection to the API server at http://.* broke: no more came"
+    ):
+        cluster.version()
+
+
+ODD = [b"<html>please log in</html>", b"null", b"[" * 100_000, b"5", b'{"kind": "x"}', b"\xff"]
+
+
+@pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))
+def test_an_answer_of_what_is_no_api_server(body: bytes, cluster: Cluster, answers: type[Answers]) -> None:
+    answers.body = body
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}
+    for ask in (
+        cluster.version,
+        lambda: cluster.get(NODE),
+        lambda: cluster.find("v1", "Node"),
+        lambda: cluster.observe("v1", "Node", None),
+        lambda: cluster.apply(node, "me"),
+        lambda: cluster.patch(NODE, []),
+        lambda: cluster.may(Right("get", "v1", "Node")),
+        lambda: list(cluster.kinds()),
+        lambda: cluster.plural("apps/v1", "DaemonSet"),
+    ):
+        with pytest.raises(NoApiServer, match=r"^client_config: http://.* does not answer as an API server"):
+            ask()
+
+
+ODDER: list[dict[str, Any]] = [
+    {"items": 5, "metadata": {"resourceVersion": "1"}},
+    {"items": [5], "metadata": {"resourceVersion": "1"}},
+    {"items": [{}], "metadata": {"resourceVersion": "1"}},
+    {"items": [], "metadata": {}},
+    {"items": [], "metadata": None},
+]
+
+
+@pytest.mark.parametrize("body", ODDER)
+def test_a_list_that_is_none(body: dict[str, Any], cluster: Cluster, answers: type[Answers]) -> None:
+    answers.body = json.dumps(body).encode()
+    with pytest.raises(NoApiServer):
+        cluster.find("v1", "Node")
+
+
+def test_a_list_without_items_may_be_null(cluster: Cluster, answers: type[Answers]) -> None:
+    answers.body = b'{"items": null, "metadata": {"resourceVersion": "1"}}'
+    assert cluster.find("v1", "Node") == []
+
+
+def test_a_group_whose_server_speaks_otherwise_has_no_kinds(cluster: Cluster, answers: type[Answers]) -> None:
+    groups = [{"preferredVersion": {"groupVersion": "metrics.k8s.io/v1"}}]
+    answers.body = json.dumps({"groups": groups, "gitVersion": "v1.30.0"}).encode()
+    assert list(cluster.kinds()) == [("v1", "Pod")]
 
 
 def test_nobody_listens() -> None:
@@ -178,6 +261,83 @@ def test_what_is_sent(cluster: Cluster, answers: type[Answers]) -> None:
     assert headers["Content-Type"] == "application/apply-patch+yaml"
     assert headers["Authorization"] == "Bearer sesame"
     assert json.loads(body) == manifest
+
+
+def test_a_token_is_sent_without_the_white_space_around_it(answers: type[Answers]) -> None:
+    with served(answers, " sesame\n") as cluster:
+        cluster.get(NODE)
+    assert answers.seen[-1][2]["Authorization"] == "Bearer sesame"
+
+
+def with_user(**user: object) -> Access:
+    config = {
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        "clusters": [{"name": "here", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": user}],
+        "current-context": "here",
+    }
+    return Access(content=Secret(json.dumps(config)), said_at="client_config.configuration.file_content")
+
+
+@pytest.mark.parametrize("token", ["ses ame", "ses\name", "sesam\xe9", "sesam\u20ac", "sesame\x00", " \n"])
+def test_a_token_that_fits_into_no_header_is_refused_before_anything_is_asked(token: str) -> None:
+    ways = [
+        with_user(token=token),
+        Access(api=Api("http://127.0.0.1:1", api_key=Secret(token))),
+        Access(api=Api("http://127.0.0.1:1", token_secret=token)),
+    ]
+    for way in ways:
+        with pytest.raises(Refused) as refused:
+            connect(way, lambda _: b"", str)
+        assert str(refused.value) == (
+            f"{way.said_at}: what is given comes with a token that fits into no HTTP header; "
+            "it is printable ASCII without blanks"
+        )
+        assert refused.value.__cause__ is None
+
+
+def test_a_name_and_a_password_fit_always() -> None:
+    with closing(connect(with_user(username="me", password="sesam\xe9\n"), lambda _: b"", str)) as cluster:
+        assert cluster._authorization() == {"Authorization": "Basic bWU6c2VzYW3pCg=="}
+
+
+@pytest.mark.parametrize(
+    ("user", "sentence"),
+    [
+        ({"client-certificate-data": "x"}, ": "),
+        ({"auth-provider": {"name": "oidc", "config": {"id-token": 5}}}, ": a value is of no use"),
+        ({"auth-provider": {"name": "oidc", "config": {"id-token": "a.bb.c"}}}, ": a value is of no use"),
+        ({"auth-provider": {"name": "gcp", "config": {"access-token": "a", "expiry": "b"}}}, ": "),
+        ({"tokenFile": "none"}, ": .*No such file or directory"),
+    ],
+)
+def test_what_the_kubernetes_client_makes_nothing_of(
+    user: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config:file"
+    config = json.loads(with_user(**user).content.reveal())  # type: ignore[union-attr]
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    file.write_text(json.dumps(config))
+    with pytest.raises(Refused, match=f"^client_config: {file} cannot be used as a kubeconfig{sentence}"):
+        connect(Access(file=str(file)), lambda _: b"", str)
+
+
+def test_what_a_kubeconfig_needs_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody_listens(*_: object) -> None:
+        raise ConnectionError("Max retries exceeded")
+
+    monkeypatch.setattr(KubeConfigLoader, "load_and_set", nobody_listens)
+    with pytest.raises(Unavailable, match="this text cannot be used just now: Max retries exceeded"):
+        connect(with_user(token="sesame"), lambda _: b"", str)
+
+
+def test_paths_in_a_file_begin_at_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("sesame\n")
+    file = tmp_path / "config"
+    file.write_text(with_user(tokenFile="token").content.reveal())  # type: ignore[union-attr]
+    monkeypatch.chdir("/")
+    with closing(connect(Access(file=str(file)), lambda _: b"", str)) as cluster:
+        assert cluster._authorization() == {"Authorization": "Bearer sesame"}
 
 
 def event(kind: str, name: str) -> bytes:
@@ -236,6 +396,17 @@ class TestAWatch:
         gone = json.dumps({"type": "ERROR", "object": {"message": "too old", "code": 410}}).encode() + b"\n"
         with pytest.raises(Unavailable, match="ended the watch of pods: too old"):
             changes(answers, cluster, (*pieces, gone))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"<html>", b"5", b'{"type": "ADDED"}', b'{"type": "ADDED", "object": {"metadata": {}}}', b"[" * 100_000],
+    ids=range(5),
+)
+def test_a_line_of_a_watch_that_is_none(line: bytes) -> None:
+    answers = type("ThisTestsStream", (Stream,), {"seen": []})
+    with served(answers) as cluster, pytest.raises(NoApiServer, match=r"to watch pods$"):
+        changes(answers, cluster, (line + b"\n",))
 
 
 def read(*_: object) -> bytes:
@@ -297,7 +468,7 @@ class TestAConnectionThatBreaks:
 
     def test_also_in_the_middle_of_an_answer(self, cluster: Cluster, answers: type[Hangs]) -> None:
         answers.last_words = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"metadata": {'
-        assert cluster.get(NODE) == {}
+        assert cluster.get(NODE) == {"metadata": {}}
 
     def test_but_not_twice(self, cluster: Cluster, answers: type[Hangs]) -> None:
         answers.hang_up = 2

@@ -196,6 +196,18 @@ class TestTheLiveState:
         assert (other["node"], other["ready"]) == ("node2", False)
         assert "does not answer" in other["reason"]
 
+    def test_holds_no_more_of_a_pods_obstacle_than_one_reads(self, lived: Life) -> None:
+        waiting = {"reason": "ErrImagePull", "message": "not\nfound " * 10_000}
+        lived.cluster.pods()[0]["status"] = {"containerStatuses": [{"state": {"waiting": waiting}}]}
+        one, _ = condition.live(lived.cluster, US.identity, lived.record)["routers"]
+        assert one["reason"].startswith("router-1 on node1 does not run: ErrImagePull: not found not")
+        assert len(one["reason"]) <= 600
+
+    def test_of_a_router_of_another_shape_tells_so(self, lived: Life) -> None:
+        lived.cluster.router_on("node2").missing = {"10.0.0.0/24": 1}
+        _, other = condition.live(lived.cluster, US.identity, lived.record)["routers"]
+        assert "answer.routes.missing is no list" in other["reason"]
+
     def test_is_bounded(self, lived: Life, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(condition, "_MOST_ROUTERS", 1)
         told = condition.live(lived.cluster, US.identity, lived.record)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Generator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Event, Manifest, Observation, Reference, Right
-from cloudify_quagga.errors import Failed, Unavailable, Waiting
-from cloudify_quagga.lifecycle import ending, lease
+from cloudify_quagga.errors import Failed, NotPermitted, QuaggaError, Unavailable, Waiting
+from cloudify_quagga.lifecycle import ending, lease, parting, removal, unremembered
 from cloudify_quagga.lifecycle.ownership import Owner
-from cloudify_quagga.lifecycle.record import Journal, Record
-from cloudify_quagga.model import Router
+from cloudify_quagga.lifecycle.record import Earlier, Journal, Record
+from cloudify_quagga.model import Router, Secrets
+from cloudify_quagga.model.given import Given
 from cloudify_quagga.names import Identity
+from tests.unit import small_routers
 from tests.unit.small_cluster import Kubelet, SmallCluster
 
 US = Identity("router", "quagga", "quagga_abc123")
@@ -41,8 +45,7 @@ def notes() -> Notes:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
-        monkeypatch.setattr(ending, name, 0.05)
+    small_routers.hasten(monkeypatch)
 
 
 def kubelet(last_word: str | None, sweeper_says: str | None = SWEPT) -> Kubelet:
@@ -125,6 +128,15 @@ def test_a_node_where_it_routed_and_has_no_pod_is_swept(notes: Notes) -> None:
     cluster.put(node("node1"))
     stop(cluster, record, notes)
     assert sweepers(cluster) == ["node1"]
+
+
+def test_while_a_change_is_not_finished_the_image_of_before_sweeps(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    before = running(cluster, "node1")
+    other = replace(ROUTER, image="nosuch")
+    stop(cluster, replace(before, wanted=other, earlier=Earlier(ROUTER, "")), notes)
+    (sweeper,) = [pod for pod in cluster.applied if pod["kind"] == "Pod"]
+    assert sweeper["spec"]["containers"][0]["image"] == ROUTER.image
 
 
 def test_a_router_that_refused_its_input_touched_nothing(notes: Notes) -> None:
@@ -271,7 +283,7 @@ def two_nodes(cluster: SmallCluster) -> Record:
 def test_when_only_a_lost_pod_is_left_nobody_waits_for_long(
     notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ending, "STOP_SECONDS", 2.0)
+    monkeypatch.setattr(parting, "STOP_SECONDS", 2.0)
     cluster = Enduring(kubelets("node1"))
     record = two_nodes(cluster)
     began = time.monotonic()
@@ -356,6 +368,103 @@ def test_who_has_lost_the_turn_sweeps_no_other_node(notes: Notes) -> None:
     assert sweepers(cluster) == ["node1"]
 
 
+def test_who_has_lost_the_turn_beside_a_lost_pod_says_so_too(notes: Notes) -> None:
+    cluster = SmallCluster(kubelets("node1", last_word="Error (exit code 137)"))
+    record = two_nodes(cluster)
+
+    def step() -> None:
+        if sweepers(cluster):
+            raise lease.TakenOver("Lease router was taken over by somebody else")
+
+    with pytest.raises(lease.TakenOver):
+        ending.stop(cluster, US, record, notes.journal, step)  # type: ignore[arg-type]
+
+
+class Refusing(SmallCluster):
+    """Takes no sweeper for these nodes."""
+
+    def __init__(self, kubelet: Kubelet, error: QuaggaError, *nodes: str) -> None:
+        super().__init__(kubelet)
+        self._error, self._nodes = error, nodes
+
+    def apply(self, manifest: Manifest, manager: str, dry_run: bool = False) -> Manifest:
+        if manifest["kind"] == "Pod" and manifest["spec"]["nodeName"] in self._nodes:
+            raise self._error
+        return super().apply(manifest, manager, dry_run)
+
+
+NO = NotPermitted("patch: exceeded quota (403)")
+
+
+def unswept(cluster: SmallCluster, *names: str) -> Record:
+    """A router of which nothing is known but where it was."""
+    record = replace(running(cluster), nodes=names)
+    for name in names:
+        cluster.put(node(name))
+    return record
+
+
+def test_a_node_to_which_no_sweeper_may_go_keeps_no_other_from_it(notes: Notes) -> None:
+    cluster = Refusing(kubelets(), NO, "node1")
+    record = unswept(cluster, "node1", "node2", "node3")
+    cluster.put(node("node3", ready=False))
+    with pytest.raises(Failed, match=r"^patch: exceeded quota \(403\); routes may be left on node3 "):
+        stop(cluster, record, notes)
+    assert notes.said == [f"node2: {SWEPT}"]
+    assert notes.records[-1].nodes == ("node1", "node3")
+
+
+def test_the_only_error_is_told_as_it_is(notes: Notes) -> None:
+    cluster = Refusing(kubelets(), NO, "node1")
+    with pytest.raises(NotPermitted):
+        stop(cluster, unswept(cluster, "node1", "node2"), notes)
+    assert notes.said == [f"node2: {SWEPT}"]
+
+
+def test_an_api_server_that_goes_away_is_not_asked_for_every_node(notes: Notes) -> None:
+    cluster = Refusing(kubelets(), Unavailable("could not patch just now"), "node2", "node3")
+    record = unswept(cluster, "node1", "node2", "node3")
+    cluster.put(node("node1", ready=False))
+    with pytest.raises(Unavailable, match=r"^routes may be left on node1 .*; could not patch just now$"):
+        stop(cluster, record, notes)
+
+
+def test_a_lost_pod_is_told_of_whatever_goes_wrong_beside_it(notes: Notes) -> None:
+    cluster = Refusing(kubelets("node1", last_word="Error (exit code 137)"), NO, "node2")
+    with pytest.raises(Failed, match=r"`kubectl delete node node1` first; patch: exceeded quota"):
+        stop(cluster, two_nodes(cluster), notes)
+
+
+def test_an_api_server_that_goes_away_beside_a_lost_pod_is_asked_again(notes: Notes) -> None:
+    away = Unavailable("could not patch just now", 7)
+    cluster = Refusing(kubelets("node1", last_word="Error (exit code 137)"), away, "node2")
+    with pytest.raises(Unavailable, match=r"`kubectl delete node node1` first; could not patch") as error:
+        stop(cluster, two_nodes(cluster), notes)
+    assert error.value.retry_after == 7
+
+
+def test_how_long_was_waited_is_what_is_told(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = SmallCluster(kubelets("node1"))
+    record = two_nodes(cluster)
+    passing = itertools.count(1000.0, 70.0)
+    monkeypatch.setattr(parting, "time", SimpleNamespace(monotonic=lambda: next(passing)))
+    with pytest.raises(Failed, match="on node1 has not ended after 70 s"):
+        stop(cluster, record, notes)
+
+
+def test_another_of_the_same_name_is_not_waited_for() -> None:
+    cluster = SmallCluster()
+    pod = cluster.put(render.sweeper(ROUTER, US, "node1"))
+
+    def step() -> None:
+        cluster.gone(pod)
+        cluster.put(render.sweeper(ROUTER, US, "node1"))
+
+    removal.until_gone(cluster, [Reference.of(pod)], 5, step)  # type: ignore[arg-type]
+    assert cluster.get(Reference.of(pod))
+    assert cluster.deleted == []
+
+
 def test_a_sweeper_that_does_not_run_is_waited_for_again(notes: Notes) -> None:
     cluster = SmallCluster(kubelet("Error (exit code 137)", sweeper_says=None))
     with pytest.raises(Waiting, match="node1 is not swept after"):
@@ -396,7 +505,7 @@ def living(cluster: SmallCluster, *node_names: str) -> None:
 def test_only_what_nobody_knows_any_more_is_removed(who: Owner, removed: bool, notes: Notes) -> None:
     cluster = SmallCluster(kubelet("Error (exit code 137)"))
     living(cluster, "node1")
-    gone = ending.remove_forgotten(cluster, who, notes.said.append)  # type: ignore[arg-type]
+    gone = unremembered.remove(cluster, who, notes.said.append)  # type: ignore[arg-type]
     assert bool(gone) is removed
     assert bool(cluster.find("v1", "ConfigMap")) is not removed
     assert sweepers(cluster) == (["node1"] if removed else [])
@@ -408,14 +517,54 @@ def test_what_is_left_to_do_for_a_forgotten_router_is_remembered(notes: Notes) -
     cluster.put(node("node2", ready=False))
     for _ in range(2):
         with pytest.raises(Failed, match=r"node2 .*is not Ready: bring it back"):
-            ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+            unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
     assert cluster.find("apps/v1", "DaemonSet") == []
     assert sweepers(cluster) == ["node1"]
     cluster.put(node("node2"))
-    gone = ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    gone = unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
     assert [one.kind for one in gone] == ["ConfigMap"]
     assert sweepers(cluster) == ["node1", "node2"]
-    assert ending.remove_forgotten(cluster, owner(set()), notes.said.append) == []  # type: ignore[arg-type]
+    assert unremembered.remove(cluster, owner(set()), notes.said.append) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        pytest.param("[" * 100_000, id="deep"),
+        '{"wanted": {}}',
+        '{"wanted": {"raw": {}}, "hash": ""}',
+    ],
+)
+def test_what_somebody_else_wrote_there_keeps_no_router_from_going(text: str, notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("Error (exit code 137)"))
+    living(cluster, "node1")
+    for configuration in cluster.find("v1", "ConfigMap"):
+        configuration["metadata"].setdefault("annotations", {})[unremembered._TO_DO] = text
+    gone = unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    assert [one.kind for one in gone] == ["DaemonSet", "ConfigMap"]
+    assert sweepers(cluster) == ["node1"]
+
+
+def with_secret(record: Record, value: str) -> Record:
+    secrets = Secrets.parse(Given("secrets", {"p": value}, hidden=True))
+    return replace(record, wanted=record.wanted.with_secrets(secrets))
+
+
+def test_an_orderly_end_is_known_whatever_is_secret(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet(CLEAN))
+    assert stop(cluster, with_secret(running(cluster, "node1"), "0 routes"), notes).nodes == ()
+    assert sweepers(cluster) == []
+
+
+def test_last_words_show_no_secret(notes: Notes) -> None:
+    cluster = SmallCluster(kubelet("failed: the daemons said: password tomato"))
+    stop(cluster, with_secret(running(cluster, "node1"), "tomato"), notes)
+    assert "ended otherwise: its last word was: failed: the daemons said: password ${p}" in notes.said[0]
+    stored = [one.to_json() for one in notes.records]
+    assert any("password ${p}" in str(one["unswept"]) for one in stored)
+    assert "tomato" not in f"{notes.said}{stored}"
 
 
 class Narrow(SmallCluster):
@@ -450,7 +599,7 @@ def test_a_secret_is_found_that_was_made_before_anything_else(cluster: Narrow, f
     secret = cluster.put(maker.stamped(render.configuration(router, US)))
     assert secret["kind"] == "Secret"
     searcher = replace(owner(set()), namespace="default")
-    gone = ending.remove_forgotten(cluster, searcher, print)  # type: ignore[arg-type]
+    gone = unremembered.remove(cluster, searcher, print)  # type: ignore[arg-type]
     assert [one.kind for one in gone] == (["Secret"] if found else [])
     assert (cluster.get(Reference.of(secret)) is None) is found
 
@@ -475,9 +624,9 @@ def test_a_forgotten_router_goes_when_whoever_changes_it_is_done(
     changing = Owner(US, "here", frozenset({US.instance}), "")
     with lease.turn(cluster, changing, "default"):  # type: ignore[arg-type]
         with pytest.raises(Waiting, match="another change of this router is under way"):
-            ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+            unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
         assert cluster.find("apps/v1", "DaemonSet")
-    gone = ending.remove_forgotten(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
+    gone = unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
     assert [one.kind for one in gone] == ["DaemonSet", "ConfigMap"]
     assert cluster.find("coordination.k8s.io/v1", "Lease") == []
 

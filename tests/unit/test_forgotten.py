@@ -13,11 +13,11 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference, Right
 from cloudify_quagga.errors import Failed, NotPermitted
-from cloudify_quagga.lifecycle import ending, labels
+from cloudify_quagga.lifecycle import labels
 from cloudify_quagga.lifecycle.ownership import Forgotten, Owner
 from cloudify_quagga.model import Router
 from cloudify_quagga.operations import context, forgotten
-from tests.unit import test_ending
+from tests.unit import small_routers, test_ending
 from tests.unit import test_labeled_node as known
 from tests.unit.small_cluster import SmallCluster
 from tests.unit.test_operations_door import operation_context
@@ -80,8 +80,7 @@ def test_a_router_is_not_taken_for_gone(cluster: Unlistable, tmp_path: Path) -> 
 def test_a_router_that_is_found_and_cannot_be_swept_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("STOP_SECONDS", "SWEEP_SECONDS", "LOST_SECONDS"):
-        monkeypatch.setattr(ending, name, 0.05)
+    small_routers.hasten(monkeypatch)
     cluster = reached(
         monkeypatch, Kinds(test_ending.kubelet("Error (exit code 137)")), test_ending.owner(set())
     )
@@ -121,3 +120,11 @@ def test_labels_are_given_back(
     forgotten.remove(remembering(tmp_path, cluster.put(known.node())))
     assert released == [("node1", known.US)]
     assert "had left: labels of node_1 on node1" in caplog.text
+
+
+@pytest.mark.parametrize("stored", [5, ["x"], [{"kind": "Pod"}], [None]])
+def test_what_somebody_has_made_of_it_is_told(stored: object, tmp_path: Path) -> None:
+    ctx = operation_context(tmp_path)
+    ctx.instance.runtime_properties[forgotten.FOUND] = stored
+    with pytest.raises(Failed, match=r"the runtime property 'forgotten' of .* is not as it was left"):
+        forgotten._known(ctx)

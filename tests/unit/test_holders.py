@@ -23,7 +23,16 @@ def test_what_we_wrote_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "3", "[]", "{}", json.dumps({**json.loads(TEXT), "manager": None})]
+    "text",
+    [
+        "",
+        "{",
+        "3",
+        "[]",
+        "{}",
+        pytest.param("[" * 100_000, id="deep"),
+        json.dumps({**json.loads(TEXT), "manager": None}),
+    ],
 )
 def test_what_somebody_else_wrote_there_is_no_holder(text: str) -> None:
     assert holders(node(text)) == []

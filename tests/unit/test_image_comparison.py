@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,14 @@ def test_missing(wanted: list[str], present: list[KernelRoute], named: str) -> N
     assert found.missing == (named,)
     assert found.installed == 0
     assert bool(found.absent) == (not [route for route in present if route.protocol == 196])
+
+
+def test_no_next_hop_is_reached_by_way_of_a_twin() -> None:
+    way = KernelRoute(ipaddress.ip_network("192.0.2.0/24"), 202, hops=(VIA_1,))
+    wanted = ["10.0.0.0/24 192.0.2.1"]
+
+    assert outcome(wanted, [way]).absent == ()
+    assert len(outcome(wanted, [replace(way, protocol=186)]).absent) == 1
 
 
 def test_unexpected_are_only_routes_of_ours() -> None:

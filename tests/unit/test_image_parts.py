@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from router import addressees, admission, ending, forwarding, holding, kernel, ports, relearning, vtysh
 from router.command import Result
-from router.ending import Refused
+from router.ending import Failed, Refused
 from router.forwarding import Before, parse_before
 from router.kernel import Hop, KernelRoute
 from router.namespace import suite_sockets
 from router.ports import Listener
+from router.report import Reporter
 from router.status import Status
 from router.suite import FRR, HELD
 from router.vtysh import complaint_in
@@ -204,6 +205,40 @@ def test_the_status_is_two_files(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "status.json").read_text())
     assert found.pop("updated").endswith("Z")
     assert found == {"suite": "FRR 10.3", "node": "node1", "ready": True, "reason": None}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"daemons": {"zebra": {"pid": 7',
+        "[" * 100_000,
+        "",
+        "[1]",
+        "null",
+        '{"daemons": [1]}',
+        '{"daemons": null}',
+        '{"daemons": {"zebra": null}}',
+        '{"daemons": {"zebra": {}}}',
+        '{"daemons": {"tomato": {"pid": 7}}}',
+        '{"refused": "x"}',
+        '{"refused": {"hash": "ab12"}}',
+    ],
+    ids=lambda text: text[:40] or "nothing",
+)
+def test_a_status_that_no_supervisor_writes_is_told_in_a_sentence(tmp_path: Path, written: str) -> None:
+    status = tmp_path / "status.json"
+    reporter = Reporter(FRR, status)
+    assert reporter.written() == {}
+    status.write_text(written)
+    with pytest.raises(Failed) as failed:
+        reporter.report()
+    assert str(failed.value) == f"{status} is not as the router writes it, which it does at each of its looks"
+
+
+def test_a_status_that_a_supervisor_writes_is_read(tmp_path: Path) -> None:
+    facts = {"daemons": {"zebra": {"pid": 7, "since": None, "restarts": 0}}, "refused": None}
+    Status(tmp_path).write(None, facts)
+    assert Reporter(FRR, tmp_path / "status.json").written().items() >= facts.items()
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -51,17 +54,148 @@ def test_a_good_one(context: str | None) -> None:
         ({**GOOD, "clusters": [{"name": "lab"}]}, "does not describe the cluster 'lab' of its context 'lab'"),
         ({**GOOD, "contexts": [{"name": "lab"}]}, "has no usable current-context; name one of its contexts"),
         ({**GOOD, "contexts": [{"name": "lab", "context": 3}]}, "has no usable current-context"),
-        ({**GOOD, "contexts": [{"name": "lab", "context": {}}]}, "does not describe the cluster None"),
+        ({**GOOD, "contexts": [{"name": "lab", "context": {}}]}, "names no cluster in its context 'lab'"),
+        (
+            {**GOOD, "contexts": [{"name": "lab", "context": {"cluster": ["sesame"]}}]},
+            "names no cluster in its context 'lab'",
+        ),
         ({**GOOD, "current-context": ["lab"]}, "has no usable current-context"),
         ({**GOOD, "users": []}, "does not describe the user 'admin' of its context 'lab'"),
         ({**GOOD, "users": [{"name": "admin", "user": None}]}, "does not describe the user 'admin'"),
-        (at(None), "gives the cluster 'lab' the server None; a URL with a host is needed"),
-        (at("foo:bar"), "the server 'foo:bar'; a URL"),
-        (at("https://[x"), "the server 'https://[x'; a URL"),
+        (at(None), "gives the cluster 'lab' no server that could be used; a URL with a host is needed"),
+        (at(["sesame"]), "no server that could be used; a URL"),
+        (at("sesame:bar"), "no server that could be used; a URL"),
+        (at("https://[sesame"), "no server that could be used; a URL"),
+        (at("https://10.0.0.1:6443\n"), "no server that could be used; a URL"),
+        (at("https://me:sesame@10.0.0.1"), "gives the cluster 'lab' a server that carries a user; credent"),
+        (at("https://sesame@[x"), "gives the cluster 'lab' a server that carries a user; credentials"),
     ],
 )
 def test_a_bad_one(config: object, sentence: str) -> None:
     assert sentence in refusal(config)
+
+
+def with_value(kind: str, key: str, value: object) -> dict[str, Any]:
+    """The good one with something more, or something else, said of its cluster or user."""
+    config: dict[str, Any] = yaml.safe_load(yaml.safe_dump(GOOD))
+    config[f"{kind}s"][0][kind][key] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "needed"),
+    [
+        ("cluster", "certificate-authority-data", 5, "a text in quotes"),
+        ("cluster", "certificate-authority-data", ["sesame"], "a text in quotes"),
+        ("cluster", "certificate-authority", 5, "the path of a file"),
+        ("cluster", "insecure-skip-tls-verify", "sesame", "true or false without quotes"),
+        ("cluster", "tls-server-name", "a\0", "the name of a host"),
+        ("cluster", "tls-server-name", ".a", "the name of a host"),
+        ("user", "token", 20240101, "a text in quotes"),
+        ("user", "tokenFile", {"sesame": 1}, "the path of a file"),
+        ("user", "client-key", "-----BEGIN sesame-----\n", "the path of a file"),
+        ("user", "username", 5, "a text in quotes, of Latin-1 only,"),
+        ("user", "password", "sesame\u20ac", "a text in quotes, of Latin-1 only,"),
+        ("user", "exec", "sesame", "a map"),
+        ("user", "auth-provider", ["sesame"], "a map"),
+    ],
+)
+def test_a_value_of_the_wrong_kind(kind: str, key: str, value: object, needed: str) -> None:
+    name = {"cluster": "lab", "user": "admin"}[kind]
+    sentence = f"this text gives the {kind} '{name}' a {key} of the wrong kind; {needed} is needed"
+    assert refusal(with_value(kind, key, value)).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("&u {exec: *u}", "is nested deeper than 100 levels"),
+        ("{exec: {x: !!binary aGk=}}", "user.exec.x: what is given is a bytes, which JSON does not have"),
+        ('{token: "sesame\\ud800"}', "what is given holds half of a surrogate pair"),
+        ("{exec: {sesame: 1, 5: sesame}}", "5 is a key that is no string"),
+    ],
+)
+def test_what_json_does_not_have(text: str, sentence: str) -> None:
+    config = yaml.safe_dump({**GOOD, "users": []}).replace("users: []", "")
+    assert sentence in refusal(f"{config}\nusers: [{{name: admin, user: {text}}}]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("cluster", "server", "http://10.0.0.1:8001/k8s/me@lab"),
+        ("cluster", "tls-server-name", "api.example.com."),
+        ("cluster", "extensions", [{"name": "x", "extension": {1: "a"}}]),
+        ("user", "client-certificate", "/etc/my\u00a0keys/me.crt"),
+        ("user", "as-user-extra", {1: ["a"]}),
+        ("user", "username", ""),
+    ],
+)
+def test_what_kubectl_takes_is_taken(kind: str, key: str, value: object) -> None:
+    assert kubeconfig.from_text(yaml.safe_dump(with_value(kind, key, value)), "p", "this", None)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts() -> None:
+    text = yaml.safe_dump(GOOD) + "preferences: {}\npreferences: {}\n"
+    assert kubeconfig.from_text(text, "p", "this", None)["current-context"] == "lab"
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_a_program_asks_to_be_told_of_the_cluster(asks: bool) -> None:
+    config = with_value("user", "exec", {"command": "x", "provideClusterInfo": asks})
+    config["clusters"][0]["cluster"]["extensions"] = [{"name": "x"}]
+    cluster = kubeconfig.from_text(yaml.safe_dump(config), "p", "this", None)["clusters"][0]["cluster"]
+    assert ("extensions" in cluster) == asks
+
+
+def test_it_is_read_as_kubectl_reads_it() -> None:
+    config = yaml.safe_dump({**GOOD, "users": []}).replace("users: []", "")
+    text = f"{config}\nusers: [{{name: admin, user: {{token: 2024-01-01}}}}]"
+    assert kubeconfig.from_text(text, "p", "this", None)["users"][0]["user"] == {"token": "2024-01-01"}
+
+
+def test_merge_keys_do_not_multiply() -> None:
+    bomb = "a0: &a0 {k: x}\n" + "".join(
+        f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: x}}\n" for n in range(1, 60)
+    )
+    assert kubeconfig.from_text(bomb + yaml.safe_dump(GOOD), "p", "this", None)["current-context"] == "lab"
+
+
+def test_a_file_without_end_is_not_read_to_it() -> None:
+    with pytest.raises(Refused, match="/dev/zero is longer than 4194304 characters; a kubeconfig is needed"):
+        kubeconfig.from_file(Path("/dev/zero"), "p", None)
+
+
+def test_a_name_is_shown_in_part_where_it_is_long() -> None:
+    long = "n" * 100_000
+    assert len(refusal({**GOOD, "contexts": [{"name": "lab", "context": {"cluster": long}}]})) < 1000
+
+
+def test_an_alias_bomb_is_not_shown() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{now}: &{now} [{','.join([f'*{last}'] * 9)}]\n" for last, now in itertools.pairwise("abcdefgh")
+    )
+    config = yaml.safe_dump({**GOOD, "clusters": []}).replace("clusters: []", "")
+    for cluster in ("{server: *h}", "{server: 'http://h', proxy-url: *h}"):
+        said = refusal(f"{bomb}{config}\nclusters: [{{name: lab, cluster: {cluster}}}]")
+        assert len(said) < 1000
+    config = yaml.safe_dump({**GOOD, "users": []}).replace("users: []", "")
+    for user in ("{username: *h}", "{exec: *h}", "{token: *h}"):
+        assert len(refusal(f"{bomb}{config}\nusers: [{{name: admin, user: {user}}}]")) < 1000
+    said = refusal(
+        f"{bomb}{yaml.safe_dump({**GOOD, 'contexts': []}).replace('contexts: []', '')}"
+        "\ncontexts: [{name: lab, context: {cluster: *h}}]"
+    )
+    assert len(said) < 1000
+
+
+def test_only_one_context_is_handed_on_and_what_is_empty_is_left_out() -> None:
+    config = with_value("user", "client-key-data", None)
+    config["contexts"] = [5, None, {"name": "moon", "context": {"cluster": "moon"}}, *config["contexts"]]
+    config["contexts"].append({"name": "lab", "context": {"cluster": "moon"}})
+    config["clusters"].insert(0, {"name": "moon", "cluster": {"server": date(2024, 1, 1)}})
+    config["users"].append(5)
+    assert kubeconfig.from_text(yaml.safe_dump(config), "client_config", "this text", None) == GOOD
 
 
 REACHING = {

@@ -1,3 +1,5 @@
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -46,17 +48,55 @@ def test_a_machine_without_cgroups_has_no_hierarchy() -> None:
     assert cgroups.hierarchies("proc /proc proc rw 0 0\n") == []
 
 
-def test_what_is_written_down_is_what_was_on_before_the_first_group(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that looks like a hierarchy of version 2."""
+    made = tmp_path / "root"
+    made.mkdir()
+    (made / "cgroup.controllers").write_text("cpu memory pids\n")
+    (made / "cgroup.subtree_control").write_text("memory pids\n")
+    (tmp_path / "mounts").write_text(f"cgroup2 {made} cgroup2 rw 0 0\n")
+    monkeypatch.setattr(cgroups, "MOUNTS", tmp_path / "mounts")
+    return made
+
+
+def test_what_is_written_down_is_what_was_on_before_the_first_group(root: Path, tmp_path: Path) -> None:
     control = root / "cgroup.subtree_control"
     for on in ("memory pids\n", "cpu memory pids\n"):
         control.write_text(on)
         cgroups.remember(root, tmp_path)
     control.write_text("cpu memory pids\n")
-    cgroups.restore(tmp_path)
+    cgroups.restore(tmp_path, "node")
     assert control.read_text() == "-cpu"
 
 
-def test_there_is_nothing_to_restore_before_there_was_a_group(tmp_path: Path) -> None:
-    cgroups.restore(tmp_path)
+def test_nothing_is_restored_while_there_is_a_group(root: Path, tmp_path: Path) -> None:
+    cgroups.remember(root, tmp_path)
+    (root / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    (root / "node1").mkdir()
+    cgroups.restore(tmp_path, "node")
+    assert (root / "cgroup.subtree_control").read_text() == "cpu memory pids\n"
+
+
+def test_one_that_comes_while_another_looks_whether_it_is_the_last(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remember(root: Path, marks: Path) -> None:
+        """Slow enough to be seen half done."""
+        with (marks / "cgroup-controllers.json").open("w") as file:
+            time.sleep(0.2)
+            file.write(f'{{"{root}": []}}')
+
+    monkeypatch.setattr(cgroups, "remember", remember)
+    monkeypatch.setattr(cgroups, "_delegate", lambda _: None)
+    # Groups of version 1 come first: whoever looks may see none yet.
+    monkeypatch.setattr(cgroups, "present", lambda _: set())
+    comes = threading.Thread(target=cgroups.create, args=("node1", tmp_path))
+    comes.start()
+    time.sleep(0.05)
+    cgroups.restore(tmp_path, "node")
+    comes.join()
+
+
+def test_there_is_nothing_to_restore_before_there_was_a_group(root: Path, tmp_path: Path) -> None:
+    cgroups.restore(tmp_path, "node")

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudify_quagga import manifests
-from cloudify_quagga.manifest_file import documents, rendered
+from cloudify_quagga.manifest_file import documents
 from cloudify_quagga.model.microservice import Microservice
+from cloudify_quagga.template import rendered
 from tests.unit.refusals import accepted, sentence
 
 POD_2017 = """
@@ -146,26 +147,83 @@ def test_without_variables_braces_mean_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "a: *tomato",
+        "a: !tomato b",
+        "a: !t!tomato b",
+        "a: !!int tomato",
+        "a: !!float tomato",
+        "a: !!bool tomato",
+        "a: !!binary tomato-é",
+        "a: {tomato: 1, tomato: 2}",
+        "a: &tomato 1\nb: &tomato 2",
+        "a: '*tomato",
+        'a: "\\xtomato"',
+        "<<: tomato",
+        "%TAG tomato",
+        "a: |tomato",
+        "[tomato]: {[tomato]: 1}",
+    ],
+)
+def test_what_a_file_says_is_not_said_again(text: str) -> None:
+    said = sentence(lambda: documents("f", text))
+    assert said.startswith("f: the file is no YAML at line ")
+    assert "tomato" not in said
+
+
+KEY = "-----BEGIN KEY-----\ntomato\n-----END KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "value", ["tomato", KEY, "it's\"tomato\\", "tomato " * 200, 71717171, "zq", -7.1717171]
+)
+@pytest.mark.parametrize(
+    "template",
+    [
+        "\n{{ {}[word] }}",
+        "\n{{ {}.nope[words.b[0]] }}",
+        "\n{{ [][word] }}",
+        "\n{{ [].index(word) }}",
+        "\n{{ ''.encode(word) + word }}",
+        "\n{{ [1] | map(word) | list }}",
+        "\n{{ '{x}'.format(y=word) }}",
+        "\n{{ (word | string).nope }}",
+    ],
+)
+def test_what_a_variable_says_is_not_said_again(template: str, value: Any) -> None:
+    variables = {"word": value, "words": {"a": {}, "b": [value]}}
+    said = sentence(lambda: rendered("f", template, variables))
+    assert said.startswith("f: the template cannot be rendered at line 2: ")
+    assert [part for part in ("tomato", "717", "zq") if part in said] == []
+
+
+def test_a_template_makes_no_more_than_would_be_read() -> None:
+    said = sentence(lambda: rendered("f", "{% for i in range(99999) %}{{ a * 999 }}{% endfor %}", {"a": "x"}))
+    assert said == "f: the template makes more than 4194304 characters"
+
+
+@pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{{ missing }}", "cannot be rendered: 'missing' is undefined"),
-        ("{{ a.b }}", "cannot be rendered: 'int object' has no attribute 'b'"),
+        ("{{ missing }}", "cannot be rendered at line 1: 'missing' is undefined"),
+        ("{{ a.b }}", "cannot be rendered at line 1: 'int object' has no attribute 'b'"),
         ("{{ a", "is refused at line 1: "),
         ("\n\n{% nope %}", "is refused at line 3: "),
-        ("{{ a / 0 }}", "cannot be rendered: division by zero"),
-        ("{{ a + 'x' }}", "cannot be rendered: unsupported operand"),
-        ("{{ ''.__class__.__mro__ }}", "cannot be rendered: "),
-        ("{{ cycler.__init__.__globals__.os.popen('id').read() }}", "cannot be rendered: "),
-        ("{{ l.append(1) }}", "cannot be rendered: "),
-        ("{% include '/etc/passwd' %}", "cannot be rendered: "),
+        ("{{ a / 0 }}", "cannot be rendered at line 1: division by zero"),
+        ("{{ a + 'x' }}", "cannot be rendered at line 1: unsupported operand"),
+        ("{{ ''.__class__.__mro__ }}", "cannot be rendered at line 1: "),
+        ("{{ cycler.__init__.__globals__.os.popen('id').read() }}", "cannot be rendered at line 1: "),
+        ("{{ l.append(1) }}", "cannot be rendered at line 1: "),
+        ("{% include '/etc/passwd' %}", "cannot be rendered at line 1: "),
         ("{{ " + "(" * 5000 + ")" * 5000 + " }}", ""),
-        ("{{ cycler() }}", "cannot be rendered: at least one item"),
-        ("{{ 'a' * 10 ** 13 }}", "cannot be rendered: MemoryError"),
+        ("{{ cycler() }}", "cannot be rendered at line 1: at least one item"),
+        ("{{ 'a' * 10 ** 13 }}", "cannot be rendered at line 1: MemoryError"),
         (
             "{% for i in [1] %}" * 30 + "{% endfor %}" * 30,
             "cannot be rendered: too many statically nested blocks",
         ),
-        ("{% for i in range(10 ** 9) %}x{% endfor %}", "cannot be rendered: Range too big"),
+        ("{% for i in range(10 ** 9) %}x{% endfor %}", "cannot be rendered at line 1: Range too big"),
     ],
 )
 def test_a_template_that_cannot_be_rendered_is_refused(template: str, said: str) -> None:
@@ -229,7 +287,30 @@ MERGES = "a0: &a0 {k: x}\n" + "".join(
         ("", "f: the file holds no manifest"),
         ("---\n# x\n---\n", "f: the file holds no manifest"),
         ("a: [", "f: the file is no YAML at line 1, column 5: "),
-        ("a: 1\na: 2", "f: the file is no YAML at line 2, column 1: the key 'a' stands twice"),
+        ("a: 1\na: 2", "f: the file is no YAML at line 2, column 1: a key that its map has already"),
+        ("a: \t- b", "f: the file is no YAML at line 1, column 4: found character '\\t' that cannot start"),
+        ("a: [b", "f: the file is no YAML at line 1, column 6: expected ',' or ']', but got '<stream end>'"),
+        (
+            "a: !!timestamp b",
+            "f: the file is no YAML at line 1, column 4: a value that is not what it is said",
+        ),
+        (
+            "a: !!bool b",
+            "f: the file is no YAML at line 1, column 4: a value that is not what it is said to be",
+        ),
+        (
+            "a: !!int ''",
+            "f: the file is no YAML at line 1, column 4: a value that is not what it is said to be",
+        ),
+        ('a: "\\Uffffffff"', "f: the file is no YAML: a number in it is out of range"),
+        ('a: "\\U00110000"', "f: the file is no YAML: a number in it is out of range"),
+        (f"%YAML {'1' * 5000}.1\n---\na: 1", "f: the file is no YAML: a number in it is out of range"),
+        (f"? 0x{'f' * 5000}\n: a", "f: a number of very many digits is a key that is no string"),
+        (
+            f"a: 0x{'f' * 5000}",
+            "f.a: what is given is a number of more than 64 bits, which no API server takes",
+        ),
+        (f"a: &x {'y' * 5000}\nb: [{'*x, ' * 1000}]", "f: a dict holds more than 4194304 characters"),
         ("a: *b", "f: the file is no YAML at line 1, column 4: found undefined alias"),
         (
             "a: !!python/object/apply:os.system [id]",

@@ -263,7 +263,8 @@ def test_a_pod_waits_for_its_new_namespace_to_be_furnished(cluster: SharedCluste
 
 
 def test_marks_that_somebody_has_written_over_are_nobodys() -> None:
-    for text in ("", "no json", "[]", '{"deployment": "micro"}', '{"deployment": 1, "node": 2, "origin": 3}'):
+    wrong = ('{"deployment": "micro"}', '{"deployment": 1, "node": 2, "origin": 3}', "[" * 100_000)
+    for text in ("", "no json", "[]", *wrong):
         broken = {**manifest("ConfigMap"), "metadata": {"name": "x", "annotations": {holding.MADE_FOR: text}}}
         assert holding.Maker.of(broken) is None
         with pytest.raises(Conflict):

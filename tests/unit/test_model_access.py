@@ -114,6 +114,14 @@ def test_api_options_are_those_of_the_official_plugin() -> None:
             {"configuration": {"manager_file_path": "/a"}, "in_cluster": True},
             "client_config: manager_file_path and in_cluster are several ways to the cluster; say only one",
         ),
+        (
+            {"configuration": {"manager_file_path": "a\0"}},
+            "manager_file_path: 'a\\x00' holds a zero byte, which ends a file's name",
+        ),
+        (
+            {"configuration": {"api_options": {"host": HOST, "ssl_ca_cert": "-----BEGIN \ud800"}}},
+            "ssl_ca_cert: '-----BEGIN \\ud800' holds half of a surrogate pair, which is no character",
+        ),
         ({"context": ["a"]}, "client_config.context: ['a'] is no string; a name or a path is meant"),
     ],
 )
@@ -134,6 +142,8 @@ def test_a_client_config_is_refused(value: object, refusal: str) -> None:
         {"configuration": {"api_options": {"host": HOST, "key_file": "topsecret"}}},
         {"configuration": {"api_options": {"host": "https://me:topsecret@10.0.0.1"}}},
         {"configuration": {"file_content": "topsecret", "manager_file_path": "/a"}},
+        {"configuration": {"file_content": "topsecret\ud800"}},
+        {"configuration": {"api_options": {"host": HOST, "api_key": "topsecret\0"}}},
     ],
 )
 def test_a_refusal_shows_no_secret(value: object) -> None:

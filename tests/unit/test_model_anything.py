@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from cloudify_quagga import render
 from cloudify_quagga.model import Access, LabeledNode, Labels, Router
+from cloudify_quagga.model.microservice import Microservice
 from router import configuration, grammar
-from tests.unit.refusals import accepted
+from tests.unit.refusals import accepted, sentence
 
 Version = Literal[4, 6]
 
@@ -244,3 +247,30 @@ def test_an_access_is_refused_in_a_sentence_or_parsed(value: object) -> None:
     access = accepted(lambda: Access.parse(value))
     assert access is None or "topsecret" not in repr(access)
     accepted(lambda: Access.from_info(value))
+
+
+# Python itself writes no number of so many digits.
+LARGE = 1 << 20000
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        lambda: Router.parse({"image": LARGE}),
+        lambda: Router.parse({"check_seconds": -LARGE}),
+        lambda: Router.parse({"node_selector": {"a": LARGE}}),
+        lambda: Router.parse({"routes": [{"prefix": LARGE, "distance": LARGE}]}),
+        lambda: Router.parse({"raw": [LARGE]}),
+        lambda: Router.parse({"secrets": {"a": LARGE}}),
+        lambda: Labels.parse({LARGE: "a"}),
+        lambda: LabeledNode.parse({"node": LARGE, "labels": {"a": "b"}}),
+        lambda: Access.parse({"configuration": {"api_options": {"host": LARGE}}}),
+        lambda: Access.from_info({"url": LARGE}),
+        lambda: Microservice.parse({"name": "x", "image": "y", "replicas": LARGE}),
+        lambda: Microservice.parse({"name": "x", "image": "y", "env": {"A": LARGE}}),
+        lambda: Microservice.parse({"name": "x", "config": {"a": LARGE}}),
+        lambda: Microservice.parse({"name": "x", "config": {LARGE: "a"}}),
+    ],
+)
+def test_a_number_that_nobody_can_write_is_refused(parse: Callable[[], object]) -> None:
+    sentence(parse)

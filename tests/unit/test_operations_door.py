@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cloudify.exceptions import NonRecoverableError, OperationRetry, RecoverableError
-from cloudify.workflows.local import StorageConflictError
+from cloudify.workflows.local import FileStorage, StorageConflictError
 from cloudify_rest_client.exceptions import CloudifyClientError
 
 from cloudify_quagga.errors import (
@@ -162,6 +164,24 @@ def test_the_owner_is_known_by_profile_and_instances(tmp_path: Path) -> None:
     assert owner.known == {"quagga_abc123", "quagga_def456"}
     assert owner.removal() == "cfy uninstall -b router"
     assert str(tmp_path) in owner.origin
+
+
+def test_an_instance_that_is_just_being_written_is_read_again(tmp_path: Path) -> None:
+    """By Cloudify's own storage, which writes in place and reads all of them without a lock."""
+    storage = FileStorage(str(tmp_path))
+    file = Path(storage._instance_path("router", "quagga_abc123"))
+    file.parent.mkdir(parents=True)
+    text = json.dumps({"id": "quagga_abc123", "node_id": "quagga", "runtime_properties": {}})
+    file.write_text("")
+    ctx = operation_context(tmp_path)
+    ctx._endpoint.storage.get_node_instances = lambda: storage.get_node_instances("router")
+    writer = threading.Timer(0.1, file.write_text, [text])
+    writer.start()
+    assert context.owner(ctx).known == {"quagga_abc123"}
+    writer.join()
+    file.write_text("")
+    with pytest.raises(ValueError, match="Expecting value"):
+        context.owner(ctx)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cloudify.exceptions import HttpException, NonRecoverableError, RecoverableE
 from cloudify_rest_client import CloudifyClient
 from cloudify_rest_client.exceptions import CloudifyClientError
 
+from cloudify_quagga.cluster import Reference
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.model import Router
 from cloudify_quagga.operations import context, router
@@ -46,7 +47,8 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
 @pytest.fixture
 def ctx() -> Any:
     """Of an operation of a router that is installed."""
-    record = Record(Router.parse({"node_selector": {"role": "router"}}), "hash", ())
+    runs = Reference("apps/v1", "DaemonSet", "quagga", "default")
+    record = Record(Router.parse({"node_selector": {"role": "router"}}), "hash", (runs,))
     return SimpleNamespace(
         _endpoint=SimpleNamespace(),
         deployment=SimpleNamespace(id="router"),

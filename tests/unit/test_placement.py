@@ -37,6 +37,24 @@ def test_targets_that_disagree_are_refused_whatever_else_is_said(router: Router)
         placed(router, targets, INFO)
 
 
+@pytest.mark.parametrize("labels", [[{"role": "router"}], [{"role": "router"}, {"role": "router"}]])
+def test_targets_may_say_the_same_in_the_form_of_2017(labels: object) -> None:
+    selector = placed(NONE, {"node_a": labels, "node_b": {"role": "router"}}, {}).node_selector
+    assert selector is not None
+    assert dict(selector) == {"role": "router"}
+
+
+@pytest.mark.parametrize("labels", ["role=router", 5, [["role"]]])
+def test_labels_that_are_none_are_refused(labels: object) -> None:
+    with pytest.raises(Refused, match=r"^labels of node_b"):
+        placed(NONE, {"node_a": {"role": "router"}, "node_b": labels}, {})
+
+
+def test_labels_that_count_for_nothing_are_nobodys_affair() -> None:
+    odd = {"a": 1}
+    assert placed(OWN, {"node_a": odd, "node_b": odd}, INFO).node_selector == OWN.node_selector
+
+
 def test_nobody_said_anything() -> None:
     with pytest.raises(Refused, match=r"^node_selector: null names no nodes"):
         placed(NONE, {}, {})

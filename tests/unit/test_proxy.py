@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,18 @@ class TestALocalProfile:
             "proxy_deployment_inputs": {"town": "Dublin"},
         }
 
+    @pytest.mark.parametrize("name", ["deployment.json", "node-instances/node_*.json"])
+    def test_reads_again_what_is_just_being_written(
+        self, name: str, here: LocalDeployments, tmp_path: Path
+    ) -> None:
+        [file] = (tmp_path / "storage/deployments/other").glob(name)
+        text = file.read_text()
+        file.write_text("")
+        writer = threading.Timer(0.1, file.write_text, [text])
+        writer.start()
+        assert here.outputs("other")["town"] == "Dublin"
+        writer.join()
+
     def test_knows_when_a_deployment_is_installed(self, here: LocalDeployments, kept: Any) -> None:
         assert here.standing("other").story == "was never installed"
         environment = local.load_env("other", kept)
@@ -118,6 +131,19 @@ class TestALocalProfile:
             with pytest.raises(Refused) as refused:
                 look(here, asked)
             assert str(refused.value) == sentence
+
+    def test_what_only_a_manager_evaluates(self, tmp_path: Path) -> None:
+        blueprint = tmp_path / "blueprint.yaml"
+        blueprint.write_text(
+            BLUEPRINT.replace("{get_attribute: [node, later]}", "{get_capability: [moon, x]}")
+        )
+        storage = local.FileStorage(storage_dir=str(tmp_path / "storage"))
+        local.init_env(str(blueprint), name="other", storage=storage)
+        with pytest.raises(PermanentError) as raised:
+            inherited(LocalDeployments(storage.load("other")), wanted("town"))
+        assert str(raised.value).startswith(
+            "deployment_id: this local profile cannot evaluate all outputs of 'other': "
+        )
 
     def test_an_output_without_a_value(self, here: LocalDeployments) -> None:
         check(here, wanted("town", "later"))
@@ -264,6 +290,28 @@ class TestWaiting:
         assert clock.now == 1000.0
 
 
+ASKED = [
+    lambda there: there.standing("other"),
+    lambda there: there.declared("other"),
+    lambda there: there.outputs("other"),
+    lambda there: there.capabilities("other"),
+    lambda there: there.inputs("other"),
+]
+ODD = [
+    None,
+    [],
+    ["tomato"],
+    7,
+    {},
+    {"outputs": ["tomato"], "capabilities": [["tomato"]], "inputs": "tomato"},
+    {"outputs": None, "capabilities": None, "inputs": None, "items": None, "metadata": None},
+    {"items": ["tomato"], "metadata": {}},
+    {"items": [{"workflow_id": "install"}], "metadata": {}},
+    {"scaling_groups": ["tomato"]},
+    {"labels": 7, "workflows": 7},
+]
+
+
 class TestAManager:
     def test_tells_outputs_capabilities_and_inputs(self, there: ManagerDeployments) -> None:
         asked = wanted("town", inherit_capabilities=["county"], inherit_inputs=True)
@@ -294,6 +342,63 @@ class TestAManager:
         with pytest.raises(Refused) as refused:
             check(there, wanted(deployment="moon"))
         assert str(refused.value) == "deployment_id: moon is no deployment of this manager, which has other"
+
+    def test_its_list_of_what_is_there_is_bounded(self, manager: Manager, there: ManagerDeployments) -> None:
+        for number in range(100, 200):
+            manager.add(f"d{number}")
+        with pytest.raises(Refused, match=r"which has d100, .*, d149 and 51 more$"):
+            check(there, wanted(deployment="moon"))
+
+    @pytest.mark.parametrize("fails", [403, 404, 502])
+    def test_one_that_is_not_there_where_nobody_may_list_the_others(
+        self, manager: Manager, there: ManagerDeployments, monkeypatch: pytest.MonkeyPatch, fails: int
+    ) -> None:
+        answer = manager.answer
+
+        def refuse_lists(method: str, path: str, *rest: Any) -> tuple[int, Any]:
+            if path == "deployments":
+                return fails, {"message": "no", "error_code": "x", "server_traceback": None}
+            return answer(method, path, *rest)
+
+        monkeypatch.setattr(manager, "answer", refuse_lists)
+        with pytest.raises(Refused, match=r"moon is no .* which has those that it does not tell$"):
+            check(there, wanted(deployment="moon"))
+
+    @pytest.mark.parametrize("answer", ODD)
+    @pytest.mark.parametrize("ask", ASKED)
+    def test_what_has_another_shape_is_told_in_a_sentence(
+        self,
+        manager: Manager,
+        there: ManagerDeployments,
+        monkeypatch: pytest.MonkeyPatch,
+        ask: Callable[[ManagerDeployments], Any],
+        answer: Any,
+    ) -> None:
+        monkeypatch.setattr(manager, "answer", lambda *_: (200, answer))
+        try:
+            assert ask(there) is not None
+        except QuaggaError as error:
+            told = str(error)
+            assert "'other'" in told
+            assert "tomato" not in told
+
+    def test_a_shape_that_is_no_managers_is_no_manager(
+        self, manager: Manager, there: ManagerDeployments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(manager, "answer", lambda *_: (200, {"deployment_id": "other", "outputs": [1]}))
+        with pytest.raises(PermanentError) as raised:
+            inherited(there, wanted("town"))
+        assert str(raised.value) == (
+            "deployment_id: the manager does not tell the outputs of 'other': "
+            "what it answers is of another shape than expected"
+        )
+
+    def test_outputs_that_are_null_are_none(
+        self, manager: Manager, there: ManagerDeployments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(manager, "answer", lambda *_: (200, {"deployment_id": "other", "outputs": None}))
+        with pytest.raises(Refused, match="town is no output of deployment 'other', which has none"):
+            inherited(there, wanted("town"))
 
     def test_nobody_answers(self, manager: Manager) -> None:
         with serving(manager) as client:

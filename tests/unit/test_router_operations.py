@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -251,6 +251,38 @@ def held_by(cluster: RoutingCluster, holder: str) -> Manifest:
     spec = {"holderIdentity": holder, "leaseDurationSeconds": 120, "renewTime": lease._now()}
     metadata = {"name": at.name, "namespace": at.namespace}
     return cluster.put({"apiVersion": at.api_version, "kind": at.kind, "metadata": metadata, "spec": spec})
+
+
+class TestLastWords:
+    """They may quote a line of the configuration."""
+
+    @pytest.fixture
+    def keeper(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
+        monkeypatch.setattr(forgotten, "remove", lambda ctx: None)
+        node.properties |= {"raw": ["password ${p}"], "secrets": {"p": PASSWORD}}
+        node("update")
+        node.cluster.last_word = f"failed: staticd said: password {PASSWORD}"
+        return node
+
+    @pytest.mark.parametrize("name", ["stop", "delete"])
+    def test_show_no_secret(self, name: str, keeper: Node, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        with suppress(NonRecoverableError, OperationRetry):
+            keeper(name)
+        assert "password ${p}" in caplog.text
+        assert PASSWORD not in caplog.text
+
+    @pytest.mark.parametrize("secrets", [{}, {"p": None}, {"p": "two\nlines"}, "no map"])
+    def test_keep_nobody_from_uninstalling_where_the_secret_is_gone(
+        self, secrets: object, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(forgotten, "remove", lambda ctx: None)
+        node.properties |= {"raw": ["password ${p}"], "secrets": {"p": PASSWORD}}
+        node("update")
+        node.properties["secrets"] = secrets
+        node("stop")
+        node("delete")
+        assert node.runtime == {}
 
 
 class TestUninstallingWhileItIsChanged:

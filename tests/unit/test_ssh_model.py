@@ -82,6 +82,11 @@ def test_known_hosts_may_be_a_file() -> None:
         ({"host": None}, "ssh.host: null is no address of a host; 10.0.0.1 would be one"),
         ({"host": "ubuntu@10.0.0.1"}, "ssh.host: ubuntu@10.0.0.1 is no address of a host"),
         ({"host": "-oProxyCommand=x"}, "ssh.host: -oProxyCommand=x is no address"),
+        ({"host": "master..example"}, "ssh.host: master..example is no name of a host; 1 to 63 characters"),
+        ({"host": "m" * 64}, f"ssh.host: {'m' * 64} is no name of a host"),
+        ({"host": "\u00fc" * 60}, "is no name of a host"),
+        ({"host": ".".join(["m"] * 128)}, "is no name of a host"),
+        ({"kubelet": {"host": ".node1"}}, "ssh.kubelet.host: .node1 is no name of a host"),
         ({"username": ""}, "ssh.username: null is no name of a user; ubuntu would be one"),
         ({"username": "a b"}, "ssh.username: a b is no name of a user"),
         ({"port": 0}, "ssh.port: 0 is out of range"),
@@ -104,6 +109,29 @@ def test_known_hosts_may_be_a_file() -> None:
 def test_refusals_name_path_and_value(changed: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):
         Ssh.parse(SMALL | changed)
+
+
+@pytest.mark.parametrize(
+    "host", ["m" * 63, "master.example.", "m\u00fcller.example", "fd00::1", "fe80::1%eth0"]
+)
+def test_hosts_that_can_be_looked_up(host: str) -> None:
+    assert Ssh.parse(SMALL | {"host": host}).host == host
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"password": "hunter2\ud800"},
+        {"key_passphrase": "hunter2\ud800"},
+        {"key_file": None, "key_content": f"{KEY}\ud800"},
+        {"key_file": f"{KEY}\ud800"},
+    ],
+)
+def test_a_secret_is_made_of_whole_characters(changed: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="what is given holds half of a surrogate pair") as refusal:
+        Ssh.parse(SMALL | changed)
+    # Nor does a cause show it, as the codec's error would.
+    assert refusal.value.__context__ is None
 
 
 @pytest.mark.parametrize(

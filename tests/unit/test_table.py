@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cloudify_quagga import table
 
 LIVE = {
@@ -66,6 +68,14 @@ SHOWN = [
 
 def test_the_table() -> None:
     assert [" ".join(line.split()) for line in table.of(LIVE).splitlines()] == SHOWN
+
+
+@pytest.mark.parametrize("since", [1e30, -1e30, 1e15, float("nan"), float("inf"), "tomorrow", None, [1]])
+def test_a_time_that_no_calendar_has_is_left_out(since: object) -> None:
+    router = {"pod": "router-1", "ready": True, "daemons": {"zebra": {"pid": 7, "since": since}}}
+    change = {"last_change": {"at": since, "hash": "ab12"}}
+    _, row = table.of({**LIVE, "routers": [{**router, **change}]}).splitlines()[:2]
+    assert "zebra up" in row
 
 
 def test_its_columns_stand_below_each_other() -> None:

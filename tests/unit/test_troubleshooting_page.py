@@ -33,13 +33,13 @@ BUILT_BY = {
     "cloudify_quagga/lifecycle/converging.py:_await_taken": (
         "cloudify_quagga/lifecycle/converging.py:_lack",
     ),
-    "cloudify_quagga/lifecycle/ending.py:_sweep": ("cloudify_quagga/lifecycle/ending.py:_bring_back",),
+    "cloudify_quagga/lifecycle/sweeping.py:_swept": ("cloudify_quagga/lifecycle/nodes.py:bring_back",),
     "cloudify_quagga/lifecycle/ending.py:_sweep_beside": (
-        "cloudify_quagga/lifecycle/ending.py:_still_there",
-        "cloudify_quagga/lifecycle/ending.py:_bring_back",
+        "cloudify_quagga/lifecycle/parting.py:_still_there",
+        "cloudify_quagga/lifecycle/nodes.py:bring_back",
     ),
-    "cloudify_quagga/lifecycle/ending.py:farewell": ("cloudify_quagga/lifecycle/ending.py:_still_there",),
-    "cloudify_quagga/lifecycle/ending.py:stop": ("cloudify_quagga/lifecycle/ending.py:_still_there",),
+    "cloudify_quagga/lifecycle/parting.py:farewell": ("cloudify_quagga/lifecycle/parting.py:_still_there",),
+    "cloudify_quagga/lifecycle/ending.py:stop": ("cloudify_quagga/lifecycle/parting.py:_still_there",),
     "cloudify_quagga/lifecycle/lease.py:turn": ("cloudify_quagga/lifecycle/lease.py:_busy",),
     "cloudify_quagga/lifecycle/routing.py:_until": (
         "cloudify_quagga/lifecycle/routing.py:_told",
@@ -68,7 +68,7 @@ SAID_BY_OTHERS = {
     "cloudify_quagga/cluster.py:apply": "the API server's",
     "cloudify_quagga/lifecycle/awaiting.py:_fail_where_over": "a pod's last words",
     "cloudify_quagga/lifecycle/microservice.py:_check_ours": "those of the conflict over one of the objects",
-    "cloudify_quagga/lifecycle/ending.py:_together": "those of one node's sweeping after the other's",
+    "cloudify_quagga/lifecycle/sweeping.py:together": "those of one node's sweeping after the other's",
     "cloudify_quagga/lifecycle/routing.py:_fail_where_refused": "a pod's last words",
     "cloudify_quagga/operations/door.py:entered": "those of the error that goes through it",
     "docker/quagga/router/command.py:attempt": "the system's",

@@ -118,3 +118,23 @@ class TestTheNode:
 )
 def test_the_server_is_named_as_others_reach_it(server: str, address: str) -> None:
     assert Kubeconfig("/there", Secret("{}"), server).address("192.0.2.1") == address
+
+
+class TestWhatATargetTells:
+    """Whatever its type keeps in its runtime properties."""
+
+    def told(self, runtime: dict[str, Any]) -> Any:
+        return context.info_of(SimpleNamespace(instance=SimpleNamespace(runtime_properties=runtime)))
+
+    @pytest.mark.parametrize("place", ["outputs", "capabilities"])
+    def test_is_found_in_either_place(self, place: str) -> None:
+        assert self.told({place: {"kubernetes_info": URL}}) == URL
+
+    @pytest.mark.parametrize("other", [["kubernetes_info"], "kubernetes_info", 5])
+    def test_is_not_looked_for_in_what_is_no_map(self, other: object) -> None:
+        assert self.told({"outputs": other, "capabilities": {"kubernetes_info": URL}}) == URL
+        assert self.told({"outputs": other, "capabilities": other}) == {}
+
+    def test_is_a_map(self) -> None:
+        with pytest.raises(Refused, match="kubernetes_info: what is given is no map"):
+            self.told({"outputs": {"kubernetes_info": "https://10.0.0.1"}})

@@ -76,6 +76,7 @@ def test_every_router_is_updated_one_after_the_other() -> None:
         ({"node_ids": "two"}, ["two_1"]),
         ({"node_instance_ids": "one_1"}, ["one_1"]),
         ({"node_ids": "", "node_instance_ids": ""}, ["one_1", "two_1"]),
+        ({"node_ids": None, "node_instance_ids": None}, ["one_1", "two_1"]),
         ({"node_ids": ["two"], "node_instance_ids": ["one_1"]}, []),
     ],
 )
@@ -87,6 +88,12 @@ def test_only_those_that_are_named(name: str, narrowed: dict[str, Any], instance
 @pytest.mark.parametrize(
     ("narrowed", "said"),
     [
+        ({"node_ids": 5}, "node_ids: 5 is neither a name nor a list of names"),
+        (
+            {"node_instance_ids": {"one_1": 1}},
+            "node_instance_ids: {'one_1': 1} is neither a name nor a list of names",
+        ),
+        ({"node_ids": [5]}, "node_ids: 5 is no router of this deployment, which has one, two"),
         ({"node_ids": ["proxy"]}, "node_ids: proxy is no router of this deployment, which has one, two"),
         (
             {"node_instance_ids": ["x"]},

@@ -65,18 +65,19 @@ def differ(old: str, new: str) -> bool:
     return _lines(others(old)) != _lines(others(new))
 
 
-def change(old: Configuration, new: Configuration) -> None:
+def change(old: Configuration, new: Configuration, follow: vtysh.Follower) -> None:
     """Bring the daemons from one configuration to another.
 
+    :param follow: how they are watched while they are given lines.
     :raises Refused: with the daemon's own line, where one of them did not take what it was given.
     """
     target = _with_interfaces_of(others(old.text), others(new.text))
     plan = _plan(others(old.text), target)
-    kept = [words for words in plan.away if _take_back(words) is not None]
-    complaint = _give(plan.new) if plan.new else None
+    kept = [words for words in plan.away if _take_back(words, follow) is not None]
+    complaint = _give(plan.new, follow) if plan.new else None
     if plan.removes or complaint is not None:
         again = _plan(others(vtysh.running()), target)
-        complaint = _give([*again.given, *plan.given])
+        complaint = _give([*again.given, *plan.given], follow)
         stubborn = [words for words in again.away if words in kept]
         if stubborn:
             what = "what they should" if old.private else f"'{masked(' / '.join(stubborn[0]))}'"
@@ -85,17 +86,17 @@ def change(old: Configuration, new: Configuration) -> None:
         raise Refused(f"the daemons said: {complaint}")
 
 
-def _give(lines: Iterable[str]) -> str | None:
-    return vtysh.give(lines, FOLDER / "lines.conf")
+def _give(lines: Iterable[str], follow: vtysh.Follower) -> str | None:
+    return vtysh.give(lines, FOLDER / "lines.conf", follow)
 
 
-def _take_back(words: tuple[str, ...]) -> str | None:
+def _take_back(words: tuple[str, ...], follow: vtysh.Follower) -> str | None:
     """As much of a command as is understood; returns the first complaint where nothing is."""
     *context, command = words
     first: str | None = None
     while True:
         # A file, for the arguments of a process can be read by everybody on the node.
-        complaint = _give([*context, command])
+        complaint = _give([*context, command], follow)
         if complaint is None:
             return None
         first = first or complaint

@@ -7,12 +7,11 @@ taken back in a second one. A working way is not taken away for one that does no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from router import blocks, comparison, delta, holding, kernel, vtysh
+from router import blocks, comparison, delta, kernel, vtysh
 from router.configuration import Configuration, routes_in
 from router.daemons import Daemons
 from router.delta import Delta
@@ -39,10 +38,16 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """From one configuration to another, with the daemons that run."""
+    """From one configuration to another, with the daemons that run.
+
+    The twins of the routes of before stand in the kernel: where the daemons refuse the old way beside the new
+    one, packets go by them in between.
+    """
 
     suite: Suite
     daemons: Daemons
+    follow: vtysh.Follower
+    """How the daemons are watched while they are given lines."""
     old: Configuration
     new: Configuration
     started: list[str] = field(default_factory=list)
@@ -72,7 +77,7 @@ class Change:
     def _make_all(self) -> None:
         self._start_needed()
         if blocks.differ(self.old.text, self.new.text):
-            blocks.change(self.old, self.new)
+            blocks.change(self.old, self.new, self.follow)
             self._be_sure_of_the_daemons()
         for _ in range(_PASSES):
             step = remaining(self.suite, self.new)
@@ -109,35 +114,20 @@ class Change:
         self.daemons.start_missing()
         self._be_sure_of_the_daemons()
         for name in self.started:
-            complaint = vtysh.give(self.new.text.split("\n"), _DRAFT, name)
+            complaint = vtysh.give(self.new.text.split("\n"), _DRAFT, self.follow, name)
             if complaint is not None:
                 raise Refused(f"{name} said: {complaint}")
 
     def _make(self, step: Delta) -> None:
-        with self._twins(step):
-            self._commit(step.first)
-            self._await_coming(step)
+        self._commit(step.first)
+        self._await_coming(step)
         self._commit(step.second)
         self._await_going(step)
-
-    @contextmanager
-    def _twins(self, step: Delta) -> Iterator[None]:
-        """Where old and new cannot stand side by side, the supervisor's own route bridges the gap."""
-        twins = [
-            holding.twin(route)
-            for route in (kernel.of_protocols(self.suite.static_protocols) if step.exclusive else [])
-            if route.prefix in step.exclusive
-        ]
-        kernel.add(twins)
-        try:
-            yield
-        finally:
-            kernel.remove(twins)
 
     def _commit(self, lines: list[str]) -> None:
         if not lines:
             return
-        complaint = vtysh.give(lines, _DRAFT, self.suite.configurer, self._be_sure_of_the_daemons)
+        complaint = vtysh.give(lines, _DRAFT, self.follow, self.suite.configurer)
         self._be_sure_of_the_daemons()
         if complaint is not None:
             raise Refused(f"the daemons said: {complaint}")

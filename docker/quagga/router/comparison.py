@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.grammar import Address, Network, Route
-from router.kernel import MAIN_TABLE, UNICAST, Hop, KernelRoute
-from router.suite import Suite
+from router.kernel import MAIN_TABLE, OWN, UNICAST, Hop, KernelRoute
+from router.suite import HELD, Suite
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,18 @@ def _told(route: Route, rivals: Mapping[Network, KernelRoute]) -> str:
     rival = rivals.get(route.prefix)
     if rival is None:
         return str(route)
-    return f"{route} (somebody's {rival}, proto {rival.protocol} metric {rival.metric}, comes first)"
+    whose = "the node's own" if rival.protocol == OWN else "somebody's"
+    return f"{route} ({whose} {rival}, proto {rival.protocol} metric {rival.metric}, comes first)"
 
 
 class _Finder:
     """How the kernel reaches a next hop that is no neighbour: through another route."""
 
     def __init__(self, present: Sequence[KernelRoute]) -> None:
-        self._present = present
+        # No daemon finds a next hop by way of a twin.
+        self._present = [route for route in present if route.protocol != HELD]
         self._known: dict[Address, frozenset[str]] = {}
-        self._devices = {hop.device for route in present for hop in route.hops}
+        self._devices = {hop.device for route in self._present for hop in route.hops}
 
     def gateways(self, address: Address) -> frozenset[str]:
         """The gateways behind which the address lies; empty where it is a neighbour or nowhere."""

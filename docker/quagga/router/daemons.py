@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ WINDOW: Final = 60.0
 """A daemon that dies this often within this many seconds is not brought back any more."""
 
 _PATIENCE: Final = 10.0
+_AT_WORK: Final = "RD"
+"""States of a process that runs, waits for a processor or for a disk."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,6 +35,7 @@ class Child:
     pid: int | None = None
     since: str = ""
     restarts: int = 0
+    """How often it was brought back; that it was ended with another one does not count."""
     deaths: list[float] = field(default_factory=list)
 
     @property
@@ -62,6 +65,7 @@ class Daemons:
         self.deaths: list[Death] = []
         """Daemons that ended without being asked to, and of which nobody has taken notice yet."""
         self._ending: set[int] = set()
+        self._manners: dict[int, str] = {}
 
     @property
     def running(self) -> list[str]:
@@ -107,9 +111,8 @@ class Daemons:
 
     def one_died(self) -> bool:
         """A daemon has ended; it is not collected, for others may be waiting for children of their own."""
-        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
         pids = [child.pid for child in self.children.values() if child.pid is not None]
-        return bool(self.deaths) or any(os.waitid(os.P_PID, pid, how) is not None for pid in pids)
+        return bool(self.deaths) or any(map(_has_ended, pids))
 
     def take_deaths(self) -> list[Death]:
         """The deaths since this was asked last, of daemons that are still needed."""
@@ -141,6 +144,25 @@ class Daemons:
         """End a daemon without giving it the time to withdraw its routes."""
         self._kill(self.children[name])
 
+    def end_idle(self, names: Collection[str], manner: str) -> None:
+        """End daemons that have stopped working; to everybody else they have died like that.
+
+        :param manner: what is told of each of them.
+        """
+        for child in self.children.values():
+            if child.pid is not None and child.daemon.name in names:
+                self._manners[child.pid] = manner
+                self._signal(child.pid, signal.SIGKILL)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and not all(map(_has_ended, self._manners)):
+            time.sleep(0.005)
+
+    @property
+    def busy(self) -> bool:
+        """One of the daemons has something to do, whether or not it is given a processor for it."""
+        pids = [child.pid for child in self.children.values() if child.pid is not None]
+        return any(_state(pid) in _AT_WORK for pid in pids)
+
     def _start(self, child: Child) -> None:
         path = str(self._suite.programs / child.daemon.name)
         silence = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
@@ -162,7 +184,7 @@ class Daemons:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         child.since = now()
-        child.restarts += bool(child.deaths)
+        child.restarts = len(child.deaths)
         say(f"started {child.daemon.name} (pid {child.pid})")
 
     def socket_of(self, name: str) -> Path:
@@ -170,6 +192,7 @@ class Daemons:
         return self._suite.run / f"{name}.vty"
 
     def _note(self, pid: int, status: int) -> None:
+        manner = self._manners.pop(pid, "")
         child = next((child for child in self.children.values() if child.pid == pid), None)
         if child is None:
             return
@@ -178,7 +201,7 @@ class Daemons:
             self._ending.discard(pid)
             return
         child.deaths.append(time.monotonic())
-        self.deaths.append(Death(child, _manner(status)))
+        self.deaths.append(Death(child, manner or _manner(status)))
 
     def _await_answer(self, child: Child) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -197,6 +220,8 @@ class Daemons:
             _as_user(self._suite.owner, lambda: os.kill(pid, number))
 
     def _kill(self, child: Child) -> None:
+        # One that has died by itself already has died of something.
+        self.reap()
         if child.pid is None:
             return
         self._ending.add(child.pid)
@@ -230,6 +255,16 @@ def _as_user(name: str, act: Callable[[], None]) -> None:
             os._exit(status)
     if os.waitpid(pid, 0)[1] != 0:
         raise Failed(f"{name} may not signal its own daemon")
+
+
+def _has_ended(pid: int) -> bool:
+    """This child has, and nobody has collected it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _state(pid: int) -> str:
+    """As proc(5) has it; a child that nobody has collected yet is still there."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _ended_child() -> tuple[int, int] | None:

@@ -56,13 +56,20 @@ def hold(suite: Suite, manager_runs: bool, memory: Memory) -> int:
     there = {(route.prefix, route.table) for route in found}
     twins = {twin(route) for route in found if _can_be_put_back(route)}
     kernel.add(twins - early)
+    count = len({(one.prefix, one.table) for one in early | twins})
     if manager_runs:
-        return len(early | twins)
+        return count
     safe = {(route.prefix, route.table) for route in held()}
     kernel.remove(route for route in found if (route.prefix, route.table) in safe)
     if safe >= there:
         kernel.remove_nexthops(suite.nexthop_protocol)
-    return len(early | twins)
+    return count
+
+
+def stand_by(suite: Suite) -> None:
+    """Put twins beside the static routes that the kernel has, for their daemon may die while nobody looks."""
+    statics = kernel.of_protocols(suite.static_protocols)
+    kernel.add(twin(route) for route in statics if _can_be_put_back(route))
 
 
 def held() -> list[KernelRoute]:

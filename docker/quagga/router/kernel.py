@@ -16,6 +16,8 @@ UNICAST: Final = "unicast"
 _TYPES: Final = {"1": UNICAST, "6": "blackhole", "7": "unreachable", "8": "prohibit"}
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
 MAIN_TABLE: Final = "254"
+OWN: Final = 2
+"""The protocol number of what the kernel adds itself: the networks of the node's interfaces."""
 _BOOT: Final = 3
 """The protocol number of what is added by hand, which ip(8) does not print."""
 

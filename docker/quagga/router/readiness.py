@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from router.comparison import Comparison
+from router.kernel import OWN
 
 _NAMED: Final = 3
 
@@ -67,13 +68,16 @@ def _missing(seen: Observation) -> str:
     )
     if seen.settling:
         return f"routes are being installed; {count} of {wanted} are not in the kernel yet: {named}{more}"
-    if seen.comparison.rivals:
-        rival = " ".join(seen.comparison.rivals[0].key)
+    return f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more}; {_remedy(seen)}"
+
+
+def _remedy(seen: Observation) -> str:
+    if not seen.comparison.rivals:
+        return f"does {seen.node} reach the next hop, and is the interface up?"
+    # What can be taken away is told first: the others stay.
+    rival = min(seen.comparison.rivals, key=lambda one: one.protocol == OWN)
+    if rival.protocol == OWN:
         return (
-            f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
-            f" `ip route del {rival}` on {seen.node} lets ours in"
+            f"{rival.prefix} is a network of {seen.node} itself, before which no route comes: want none to it"
         )
-    return (
-        f"{count} of {wanted} routes are not in the kernel as wanted: {named}{more};"
-        f" does {seen.node} reach the next hop, and is the interface up?"
-    )
+    return f"`ip route del {' '.join(rival.key)}` on {seen.node} lets ours in"

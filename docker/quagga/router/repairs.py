@@ -10,7 +10,7 @@ from router import change, holding, kernel, vtysh
 from router.comparison import Comparison
 from router.configuration import Configuration
 from router.grammar import Network, Route
-from router.journal import say
+from router.journal import now, say
 from router.kernel import KernelRoute
 from router.status import FOLDER
 from router.suite import Suite
@@ -27,8 +27,9 @@ _RAREST: Final = 6
 class Repairs:
     """The repairs of one router."""
 
-    def __init__(self, suite: Suite, seconds: int) -> None:
+    def __init__(self, suite: Suite, seconds: int, follow: vtysh.Follower) -> None:
         self._suite = suite
+        self._follow = follow
         self._seconds = seconds
         self._after = 0.0
         self._vain = 0
@@ -37,12 +38,17 @@ class Repairs:
         self._tried: dict[Network, KernelRoute] = {}
         self.routes = 0
         self.daemons = 0
-        self.last_error: str | None = None
+        self.error: dict[str, str | None] = {"last_error": None, "last_error_at": None}
+        """The latest, and when it was seen last, as the status has them."""
 
     @property
     def counts(self) -> dict[str, int]:
         """As the status has them."""
         return {"daemons": self.daemons, "routes": self.routes}
+
+    def note(self, error: str) -> None:
+        """Something is wrong, now."""
+        self.error = {"last_error": error, "last_error_at": now()}
 
     def hurry(self) -> None:
         """Somebody asks for it now: what was tried a short time ago is tried again."""
@@ -68,7 +74,7 @@ class Repairs:
             return False
         # The daemons would put back what somebody told them to have.
         lines = [route.removal for route in change.remaining(self._suite, wanted).going]
-        complaint = vtysh.give(lines, _DRAFT, self._suite.configurer) if lines else None
+        complaint = vtysh.give(lines, _DRAFT, self._follow, self._suite.configurer) if lines else None
         kernel.remove(unexpected)
         self.routes += len(unexpected)
         say(f"removed {len(unexpected)} routes that nobody wants: {_named(unexpected)}")
@@ -115,7 +121,7 @@ class Repairs:
         self._after = time.monotonic() + self._seconds * 2 ** min(self._vain, _RAREST)
         self._vain += 1
         lines = [(route.removal, route.line) for route in absent]
-        complaint = vtysh.reinstall(lines, _DRAFT, self._suite.configurer)
+        complaint = vtysh.reinstall(lines, _DRAFT, self._follow, self._suite.configurer)
         named = _named(absent)
         say(f"gave {len(absent)} routes to the daemons again, for they are not in the kernel: {named}")
         self._complain("the daemons did not take a route again", complaint)
@@ -124,8 +130,8 @@ class Repairs:
 
     def _complain(self, what: str, complaint: str | None) -> None:
         if complaint is not None:
-            self.last_error = f"{what}: {complaint}"
-            say(self.last_error)
+            self.note(f"{what}: {complaint}")
+            say(f"{what}: {complaint}")
 
 
 def _count(found: Sequence[object]) -> str:

@@ -73,10 +73,31 @@ class Reporter:
     def written(self) -> dict[str, Any]:
         """What the supervisor wrote last; empty before it has written anything."""
         try:
-            found: dict[str, Any] = json.loads(self.status.read_text())
+            found = json.loads(self.status.read_text())
         except FileNotFoundError:
             return {}
-        return found
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._spoilt() from error
+        if not self._is_status(found):
+            raise self._spoilt()
+        status: dict[str, Any] = found
+        return status
+
+    def _is_status(self, found: object) -> bool:
+        """Whether it has the shape on which a report relies; the supervisor writes no other."""
+        if not isinstance(found, dict):
+            return False
+        daemons, refused = found.get("daemons", {}), found.get("refused")
+        known = {daemon.name for daemon in self.suite.daemons}
+        return (
+            isinstance(daemons, dict)
+            and daemons.keys() <= known
+            and all(isinstance(facts, dict) and "pid" in facts for facts in daemons.values())
+            and (refused is None or (isinstance(refused, dict) and {"hash", "reason"} <= refused.keys()))
+        )
+
+    def _spoilt(self) -> Failed:
+        return Failed(f"{self.status} is not as the router writes it, which it does at each of its looks")
 
     def _applied(self, known: Mapping[str, Any]) -> Configuration | None:
         """What the daemons were given; while a change is under way it is what they had before."""

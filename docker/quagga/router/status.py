@@ -31,9 +31,6 @@ class Status:
 
         :param reason: why the router is not ready, None when it is.
         """
-        # The same once more is told by whoever knows that it has happened again.
-        if facts.get("last_error", self.facts.get("last_error")) != self.facts.get("last_error"):
-            self.facts["last_error_at"] = now()
         self.facts.update(facts)
         content = {**self.facts, "ready": reason is None, "reason": reason, "updated": now()}
         if reason is not None:

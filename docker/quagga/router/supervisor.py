@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from router import admission, integrated, metrics, namespace, withdrawal
 from router.daemons import Daemons
 from router.ending import Failed, Refused, StopAsked
-from router.journal import say
+from router.journal import now, say
 from router.signals import Signals
 from router.status import Status
 from router.suite import Suite
@@ -35,7 +35,7 @@ class Supervisor:
             say(f"stopping, asked by {asked}")
             return self._stop()
         except (Refused, Failed) as error:
-            self._say_unready(str(error), last_error=str(error))
+            self._say_unready(str(error), last_error=str(error), last_error_at=now())
             self._leave_routes()
             raise
         raise AssertionError("a router ends by being asked to or by an error")

@@ -27,6 +27,9 @@ _OWN: Final = re.compile(r"line \d+: |Configuration file\[")
 _NUMBER: Final = re.compile(r"^line \d+: ")
 _COMMIT_FAILED: Final = "% Configuration failed."
 
+Follower = Callable[[], Callable[[], None]]
+"""Asked once for each try: returns what is called again and again during it, and ends it by raising."""
+
 
 def refuse_faults(path: Path, private: bool = False) -> None:
     """Have the suite read a configuration and do nothing with it; what it does not understand is refused.
@@ -41,9 +44,9 @@ def refuse_faults(path: Path, private: bool = False) -> None:
         raise Refused(f"frr.conf {shown}")
 
 
-def load() -> None:
+def load(follow: Follower) -> None:
     """Hand the integrated configuration to all daemons that run."""
-    complaint = _told(["-b"])
+    complaint = _told(["-b"], follow)
     if complaint is not None:
         raise Failed(f"the configuration was not taken: {complaint}")
 
@@ -51,26 +54,26 @@ def load() -> None:
 def give(
     lines: Iterable[str],
     draft: Path,
+    follow: Follower,
     daemon: str | None = None,
-    meanwhile: Callable[[], None] | None = None,
 ) -> str | None:
     """Hand lines to the daemons, or to one of them, in one commit; returns the complaint if there is one."""
     only = [] if daemon is None else ["-d", daemon]
     write_privately(draft, "\n".join([*lines, ""]))
     try:
-        complaint = _told([*only, "-f", str(draft)], meanwhile)
+        complaint = _told([*only, "-f", str(draft)], follow)
     finally:
         draft.unlink(missing_ok=True)
     return None if complaint is None else _NUMBER.sub("", complaint)
 
 
-def reinstall(lines: Sequence[tuple[str, str]], draft: Path, daemon: str) -> str | None:
+def reinstall(lines: Sequence[tuple[str, str]], draft: Path, follow: Follower, daemon: str) -> str | None:
     """Have lines taken back and given again; returns the complaint if there is one.
 
     :param lines: what takes each line back, and the line.
     """
-    away = give((removal for removal, _ in lines), draft, daemon)
-    return give((line for _, line in lines), draft, daemon) or away
+    away = give((removal for removal, _ in lines), draft, follow, daemon)
+    return give((line for _, line in lines), draft, follow, daemon) or away
 
 
 def running(daemon: str | None = None) -> str:
@@ -106,11 +109,11 @@ def write_privately(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _told(arguments: Sequence[str], meanwhile: Callable[[], None] | None = None) -> str | None:
+def _told(arguments: Sequence[str], follow: Follower) -> str | None:
     """Run vtysh, again as long as somebody else holds the configuration; returns its complaint."""
     complaint: str | None = None
     for _ in range(_TRIES):
-        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=meanwhile)
+        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=follow())
         complaint = complaint_in(result)
         if complaint is None or not _LOCKED.search(result.text):
             break

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from router import admission, forwarding, holding, integrated, kernel, sight, story, vtysh
@@ -22,6 +23,7 @@ from router.relearning import Relearning
 from router.repairs import Repairs
 from router.sight import Sight
 from router.signals import Signals
+from router.standstill import Standstill
 from router.status import FOLDER, Status
 from router.suite import Suite
 
@@ -56,9 +58,11 @@ class Watch:
         self._seconds = seconds
         self._mounted = Mounted()
         self._notices = Notices(suite.static_protocols)
-        self._repairs = Repairs(suite, seconds)
+        self._repairs = Repairs(suite, seconds, self._follow)
         self._bare = set(daemons.children)
         """Daemons that have not been given their configuration since they were started."""
+        self._has_told = False
+        """Daemons were given lines since all of them were found alive."""
         self._prefixes: frozenset[Network] = frozenset()
         self._deleted: set[Network] = set()
         self._memory = holding.Memory()
@@ -86,6 +90,8 @@ class Watch:
             self._daemons.reap()
             if deaths := self._daemons.take_deaths():
                 self._mend(deaths)
+            else:
+                self._has_told = False
             self._try_again_in_time()
             if (content := self._mounted.changed()) is not None:
                 self._take(content)
@@ -137,16 +143,22 @@ class Watch:
         if kept:
             say(f"keeping {kept} routes while the daemons start")
 
-    def _end_those_that_learn(self) -> None:
-        """What they have learnt they do not tell a manager that comes anew, as FRR's own watchdog knows."""
-        for name in set(self._daemons.running) - self._suite.core:
+    def _end_those_that_depend(self, dead: list[str]) -> None:
+        """End the daemons that a dead one's successor would not get along with."""
+        ending = set[str]()
+        if self._suite.manager in dead:
+            # What they have learnt they do not tell it again, as FRR's own watchdog knows.
+            ending |= set(self._daemons.children) - self._suite.core
+        if self._suite.configurer in dead and self._has_told:
+            # What it had been told and not yet done it would take for a part of what it is told next.
+            ending.add(self._suite.statics)
+        for name in sorted(ending.intersection(self._daemons.running)):
             self._daemons.kill(name)
             self._bare.add(name)
 
     def _bring_up(self) -> None:
         """Start the daemons that do not run and hand the configuration to those that lack it."""
-        self._daemons.start_missing()
-        if self._daemons.deaths:
+        if not self._start_missing():
             return
         self._give_back(after=self._await_connection)
         self._settling_until = time.monotonic() + _SETTLE_SECONDS
@@ -155,17 +167,28 @@ class Watch:
 
     def _bring_back(self) -> None:
         """Start daemons that hold no static routes, and leave the others alone."""
-        self._daemons.start_missing()
-        if self._daemons.deaths:
+        if not self._start_missing():
             return
         self._give_back()
         self._due = 0.0
 
+    def _start_missing(self) -> bool:
+        """Whether all run now; what has died meanwhile is mended first, its routes held before it starts."""
+        if not self._daemons.deaths:
+            self._daemons.start_missing()
+        return not self._daemons.deaths
+
     def _give_back(self, after: Callable[[], None] = lambda: None) -> None:
-        """Hand the daemons that lack them their lines, unless one dies over it and is mended next."""
-        try:
+        """Hand the daemons that lack them their lines."""
+        with self._unless_one_dies():
             after()
             self._hand_out()
+
+    @contextmanager
+    def _unless_one_dies(self) -> Iterator[None]:
+        """What fails because a daemon dies is not the router's end: the daemon is mended next."""
+        try:
+            yield
         except Failed:
             time.sleep(_DYING)
             if not self._daemons.one_died():
@@ -174,13 +197,17 @@ class Watch:
     def _hand_out(self) -> None:
         """Static routes come from the daemon that keeps them, to the one that has lost them."""
         if self._suite.configurer in self._bare:
-            vtysh.load()
+            vtysh.load(self._follow)
             self._bare.clear()
         for name in sorted(self._bare - {self._suite.statics}):
-            complaint = vtysh.give(self._wanted.text.split("\n"), FOLDER / "back.conf", name)
+            complaint = vtysh.give(self._wanted.text.split("\n"), FOLDER / "back.conf", self._follow, name)
             if complaint is not None:
                 raise Failed(f"{name} did not take its configuration again: {complaint}")
         self._bare.clear()
+
+    def _follow(self) -> Callable[[], None]:
+        self._has_told = True
+        return Standstill(self._suite, self._daemons).end
 
     def _await_connection(self) -> None:
         """Wait until the daemon of static routes has found the one that installs them."""
@@ -196,19 +223,19 @@ class Watch:
         began = time.monotonic()
         what = " and ".join(str(death) for death in deaths)
         names = [death.child.daemon.name for death in deaths]
-        vital = not self._suite.core.isdisjoint(names)
         self._bare |= set(names)
-        self._repairs.last_error = what
+        # Also one that died before, if it could not be given its lines because of these.
+        vital = not self._suite.core.isdisjoint(self._bare)
+        self._repairs.note(what)
         # First of all: the routes of a daemon that died may be on their way out of the kernel.
         if vital:
             self._hold()
-        facts = {"last_error": what, "last_error_at": now(), "daemons": self._daemons.facts}
+        facts = {**self._repairs.error, "daemons": self._daemons.facts}
         self._status.write(f"{what} and is being brought back", facts)
         for death in deaths:
             if death.child.hopeless:
                 raise Hopeless(f"{death}, and that {DEATHS} times within a minute")
-        if self._suite.manager in names:
-            self._end_those_that_learn()
+        self._end_those_that_depend(names)
         if vital:
             self._bring_up()
         else:
@@ -226,8 +253,15 @@ class Watch:
             self._refused = None
             return
         began = time.monotonic()
+        refused_before = self._refused is not None and self._refused["hash"] == name
         try:
+            # A daemon that dies on the way is noticed too late to have the twins of its routes put then. What
+            # was refused is most likely refused again, as long as it is there.
+            if not refused_before:
+                holding.stand_by(self._suite)
             wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
+            if refused_before:
+                holding.stand_by(self._suite)
         except (Refused, Failed) as error:
             self._try_again_at = time.monotonic() + self._seconds
             self._refuse(name, error)
@@ -244,7 +278,7 @@ class Watch:
         self._hush()
 
     def _change(self, old: Configuration, new: Configuration) -> None:
-        change = Change(self._suite, self._daemons, old, new)
+        change = Change(self._suite, self._daemons, self._follow, old, new)
         if change.needs_new_daemons:
             self._start_anew(new)
         else:
@@ -291,7 +325,7 @@ class Watch:
     def _refuse(self, name: str, error: Exception) -> None:
         refused = {"hash": name, "reason": str(error)}
         if refused != self._refused:
-            self._repairs.last_error = f"refused the configuration {name[:16]}: {error}"
+            self._repairs.note(f"refused the configuration {name[:16]}: {error}")
             say(f"refused the configuration {name[:16]}, {self._wanted.hash[:16]} stays: {error}")
         self._refused = refused
 
@@ -313,6 +347,9 @@ class Watch:
         """Compare with the kernel, mend what can be mended, and report; tells whether all is well."""
         present = kernel.routes()
         seen = sight.look(self._suite, self._wanted, present, self._daemons.running)
+        if self._daemons.one_died():
+            # Its routes are on their way out of the kernel, and their twins have to stay.
+            return False
         self._settle(seen, present)
         repaired = False
         if self._settling_until is None:
@@ -331,7 +368,9 @@ class Watch:
         found = seen.comparison
         returned, self._deleted = self._deleted - found.missing_prefixes, set()
         self._repairs.note_returned(sorted(returned, key=str))
-        done = self._repairs.mend(found, self._wanted, self._memory.routes)
+        done = True
+        with self._unless_one_dies():
+            done = self._repairs.mend(found, self._wanted, self._memory.routes)
         if done:
             self._hush()
         return done
@@ -339,8 +378,7 @@ class Watch:
     def _settle(self, seen: Sight, present: list[KernelRoute]) -> None:
         """Decide whether routes are still coming in; once they are not, those that were kept for them go."""
         if self._settling_until is None:
-            if self._relearning.left and self._relearning.release(self._wanted.text, present):
-                self._hush()
+            self._relearning.release(self._wanted.text, present)
             return
         found = seen.comparison
         missing = len(found.missing)
@@ -359,11 +397,12 @@ class Watch:
             changes = forwarding.enforce(self._wanted.forwarding, self._wanted.interfaces)
         except Refused as error:
             # Only the node's owner can set it again; ending the routes would help nobody.
-            self._repairs.last_error = str(error)
+            self._repairs.note(str(error))
             return
         for change in changes:
-            self._repairs.last_error = f"forwarding was changed behind our back; set {change} again"
-            say(self._repairs.last_error)
+            told = f"forwarding was changed behind our back; set {change} again"
+            self._repairs.note(told)
+            say(told)
 
     def _observe(self, seen: Sight, wanted_hash: str) -> Observation:
         return Observation(
@@ -387,7 +426,7 @@ class Watch:
             "repairs": self._repairs.counts,
             "refused": refusal_of(wanted_hash, self._refused),
             "last_change": self._last_change,
-            "last_error": self._repairs.last_error,
+            **self._repairs.error,
             "settling": self._settling_until is not None,
             "mended": self._mended if time.monotonic() < self._mended_until else "",
         }

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from cloudify_quagga.cluster import Cluster, Manifest, Reference, Right
-from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import holding, nodes, pods, settled
+from cloudify_quagga.errors import Conflict, Failed, Waiting
+from cloudify_quagga.lifecycle import holding, nodes, patience, pods, settled
+from cloudify_quagga.lifecycle.patience import Patience
 from cloudify_quagga.lifecycle.story import story, told_events
 
 # One wait occupies a worker of the orchestrator, which asks again afterwards.
-START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-# A pod that cannot start is given this long to think better of it.
-STUCK_SECONDS = 20.0
 STEP_SECONDS = 2.0
 STEADY_SECONDS = 2.0
 _POLL_SECONDS = 0.25
@@ -32,21 +30,41 @@ class _Late:
     pods: Sequence[Manifest]
 
 
-def until_settled(cluster: Cluster, references: Sequence[Reference]) -> None:
-    """Wait until all of them are as they should be; one that never will be is Failed, a long wait Waiting."""
-    began = steady_since = time.monotonic()
+def until_settled(
+    cluster: Cluster,
+    references: Sequence[Reference],
+    again: Mapping[Reference, Callable[[Manifest], None]] | None = None,
+) -> None:
+    """Wait until all of them are as they should be; one that never will be is Failed, a long wait Waiting.
+
+    :param again: makes anew a pod, told as it was, that has been deleted since its kubelet did not take it.
+    """
+    wait, steady_since = Patience(), time.monotonic()
     while (late := _late(cluster, references)) or _may_yet_fall(references, steady_since):
         if not late:
             time.sleep(_POLL_SECONDS)
             continue
+        turned_away = [one for one in late if _is_made_again(one, again or {})]
         for one in late:
-            _fail_where_over(cluster, one)
-        stuck = any(pods.obstacle(pod) for one in late for pod in one.pods)
-        left = began + (STUCK_SECONDS if stuck else START_SECONDS) - time.monotonic()
+            if one not in turned_away:
+                _fail_where_over(cluster, one)
+        left = wait.left(pod for one in late for pod in one.pods)
         if left <= 0:
             raise Waiting("; ".join(_told(cluster, one) for one in late))
-        _await_change(cluster, late[0].manifest, min(left, STEP_SECONDS))
+        if again and turned_away:
+            time.sleep(min(left, patience.AGAIN_SECONDS))
+            for one in turned_away:
+                _make_again(cluster, one.manifest, again[Reference.of(one.manifest)])
+        else:
+            _await_change(cluster, late[0].manifest, min(left, STEP_SECONDS))
         steady_since = time.monotonic()
+
+
+def remove_ended(cluster: Cluster, found: Manifest) -> None:
+    """Delete what has ended for good, exactly as it was seen, and wait until it is gone."""
+    reference = Reference.of(found)
+    cluster.delete(reference, dependents_first=reference.kind == "Job", as_seen=found)
+    until_gone(cluster, [reference])
 
 
 def unsettled(cluster: Cluster, manifests: Iterable[Manifest]) -> list[str]:
@@ -142,6 +160,20 @@ def _fail_where_over(cluster: Cluster, late: _Late) -> None:
     why = settled.failure(late.manifest)
     if why:
         raise Failed(f"{reference} has failed: {why}{_told_pods(cluster, late)}")
+
+
+def _is_made_again(late: _Late, again: Container[Reference]) -> bool:
+    manifest = late.manifest
+    return manifest["kind"] == "Pod" and pods.is_turned_away(manifest) and Reference.of(manifest) in again
+
+
+def _make_again(cluster: Cluster, found: Manifest, put: Callable[[Manifest], None]) -> None:
+    try:
+        remove_ended(cluster, found)
+    except Conflict:
+        # It has changed since it was seen, and is to be looked at again.
+        return
+    put(found)
 
 
 def _await_change(cluster: Cluster, seen: Manifest, seconds: float) -> None:

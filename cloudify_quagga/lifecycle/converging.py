@@ -12,6 +12,7 @@ from cloudify_quagga.errors import Waiting
 from cloudify_quagga.lifecycle import asking, drift, nodes, parting, pods, routing
 from cloudify_quagga.lifecycle.lease import Turn
 from cloudify_quagga.lifecycle.ownership import Owner
+from cloudify_quagga.lifecycle.patience import Patience
 from cloudify_quagga.lifecycle.record import Journal, Record
 from cloudify_quagga.lifecycle.routing import Declined
 from cloudify_quagga.names import CONFIG_HASH_ANNOTATION
@@ -54,7 +55,7 @@ class Convergence:
         after = self.cluster.get(record.workload)
         all_stayed = len(awake) == len(staying) and len(kept) == len(found) >= routing.expected(after)
         if not all_stayed or _generation(before) != _generation(after):
-            routing.until_all(self.cluster, self.owner.identity, record, self.turn.renew)
+            record = self._until_all(record, workload)
         routes_on = sorted({node for pod in self.its_pods(record) if (node := pods.node_of(pod))})
         return replace(record, nodes=tuple(sorted({*record.nodes, *routes_on})))
 
@@ -69,7 +70,10 @@ class Convergence:
     def has_to_go(self, record: Record, pod: Manifest) -> bool:
         """Whether a pod has to make place for another one."""
         # One that refuses is restarted later and later; its successor reads its file at once.
-        return not pods.is_leaving(pod) and (self._is_outdated(record, pod) or bool(pods.refusal(pod)))
+        goes = self._is_outdated(record, pod) or bool(pods.refusal(pod))
+        # Of what has ended for good a controller makes another one; a bare pod has none.
+        ended = record.wanted.kind == "Pod" and pods.has_ended(pod)
+        return not pods.is_leaving(pod) and (goes or ended)
 
     def its_pods(self, record: Record) -> list[Manifest]:
         """Its pods as they are now."""
@@ -88,6 +92,18 @@ class Convergence:
     def _near(self, found: Sequence[Manifest]) -> list[Manifest]:
         away = self.away(found)
         return [pod for pod in found if pod not in away]
+
+    def _until_all(self, record: Record, workload: Manifest) -> Record:
+        """Wait until all of them route; a bare pod that its kubelet turns away is made again meanwhile."""
+        wait = Patience()
+        while True:
+            try:
+                routing.until_all(self.cluster, self.owner.identity, record, self.turn.renew, wait)
+            except routing.TurnedAway as error:
+                self.journal.say(str(error))
+                record = self._run(record, workload, self.its_pods(record))
+            else:
+                return record
 
     def _kept(self, record: Record, found: Sequence[Manifest]) -> list[Manifest]:
         """Those that run, and go on running."""

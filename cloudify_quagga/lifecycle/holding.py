@@ -119,6 +119,15 @@ def put(cluster: Cluster, owner: Owner, manifest: Manifest, digest: str) -> list
     return [one for one in _siblings(owner, applied) if one.digest != digest]
 
 
+def hold_as(cluster: Cluster, owner: Owner, reference: Reference, before: Manifest) -> None:
+    """Have the object be held by the siblings too that held the one before, in whose place it is."""
+    found = cluster.get(reference)
+    for hold in _siblings(owner, before):
+        if found is not None and hold not in Hold.of(found):
+            sibling = replace(owner.identity, instance=hold.instance)
+            _note(cluster, replace(owner, identity=sibling), found, hold)
+
+
 def _note(cluster: Cluster, owner: Owner, manifest: Manifest, hold: Hold) -> None:
     try:
         cluster.apply(_named(manifest, hold.annotation), owner.identity.field_manager)

@@ -86,11 +86,11 @@ def remove_ended(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], 
     """Make room for those that have failed and never begin again by themselves."""
     for reference in map(Reference.of, manifests):
         found = holding.get(cluster, reference) if reference.kind in _ONCE else None
-        why = settled.failure(found) if found and not _estranged(owner, found) else None
-        if why:
+        if found is None or _estranged(owner, found):
+            continue
+        if why := settled.failure(found):
             say(f"{reference} has ended for good ({why}) and is made anew")
-            cluster.delete(reference, dependents_first=reference.kind == "Job", as_seen=found)
-            awaiting.until_gone(cluster, [reference])
+            awaiting.remove_ended(cluster, found)
 
 
 def check_same_cluster(cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any]) -> None:

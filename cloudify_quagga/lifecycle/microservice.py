@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeGuard
 
@@ -100,7 +101,7 @@ def start(
     # Recorded before it is made: what is not there can be deleted, what is not known cannot.
     save(record)
     known = _apply(cluster, owner, manifests, record.hash, say)
-    awaiting.until_settled(cluster, known)
+    awaiting.until_settled(cluster, known, _again(cluster, owner, manifests, record.hash, say))
     # Kinds that only what runs by now could teach the API server.
     late = [one for one in manifests if Reference.of(one) not in known]
     for manifest in late:
@@ -281,6 +282,20 @@ def _apply(
         if manifest["kind"] == _DEFINITION:
             awaiting.until_settled(cluster, applied[-1:])
     return applied
+
+
+def _again(
+    cluster: Cluster, owner: Owner, manifests: Iterable[Manifest], made: str, say: Say
+) -> dict[Reference, Callable[[Manifest], None]]:
+    """What makes a bare pod anew; not one whose author has chosen the node, who may have chosen wrong."""
+
+    def put(manifest: Manifest, before: Manifest) -> None:
+        say(f"{Reference.of(manifest)} was not taken by its kubelet (NodeAffinity) and is made anew")
+        _put(cluster, owner, manifest, made, say)
+        holding.hold_as(cluster, owner, Reference.of(manifest), before)
+
+    bare = [one for one in manifests if one["kind"] == "Pod" and not (one.get("spec") or {}).get("nodeName")]
+    return {Reference.of(one): partial(put, one) for one in bare}
 
 
 def _put(cluster: Cluster, owner: Owner, manifest: Manifest, made: str, say: Say) -> None:

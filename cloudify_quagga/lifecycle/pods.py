@@ -71,6 +71,16 @@ def has_ended(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
+def is_turned_away(pod: Manifest) -> bool:
+    """Its kubelet did not take it, for the labels that it believes its node to have.
+
+    It may go by an old picture of its node, after its API server was away or came back: the scheduler, or the
+    DaemonSet's controller, saw labels that fit.
+    """
+    status = pod.get("status") or {}
+    return (status.get("phase"), status.get("reason")) == ("Failed", "NodeAffinity") and not is_leaving(pod)
+
+
 def is_over(pod: Manifest) -> bool:
     """It is being deleted and its container does nothing any more, though its kubelet still holds it."""
     if not is_leaving(pod):

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Cluster, Manifest
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import nodes, pods
+from cloudify_quagga.lifecycle import nodes, patience, pods
+from cloudify_quagga.lifecycle.patience import Patience
 from cloudify_quagga.lifecycle.record import Record
 from cloudify_quagga.lifecycle.story import story, told_events
 from cloudify_quagga.names import Identity
 
-# One wait occupies a worker of the orchestrator, which asks again afterwards.
-START_SECONDS = 60.0
-# A pod that cannot start is given this long to think better of it.
-STUCK_SECONDS = 20.0
 STEP_SECONDS = 2.0
 
 
@@ -26,10 +23,17 @@ class Declined(Failed):
     """A router did not take what it was given."""
 
 
-def until_all(cluster: Cluster, identity: Identity, record: Record, step: Callable[[], None]) -> None:
-    """Wait until it routes on every node that it is for.
+class TurnedAway(Waiting):
+    """A bare pod was not taken by its kubelet, and nobody else makes another one."""
+
+
+def until_all(
+    cluster: Cluster, identity: Identity, record: Record, step: Callable[[], None], wait: Patience
+) -> None:
+    """Wait until it routes on every node that it is for; TurnedAway where a pod has to be made again.
 
     :param step: called from time to time while waiting.
+    :param wait: goes on where it was, when it is waited for again.
     """
     template = render.template_hash(record.wanted, identity)
 
@@ -42,7 +46,8 @@ def until_all(cluster: Cluster, identity: Identity, record: Record, step: Callab
             )
         )
 
-    _until(cluster, identity, record, step, _Awaited(lambda pod: pods.template_of(pod) == template, done))
+    awaited = _Awaited(lambda pod: pods.template_of(pod) == template, done)
+    _until(cluster, identity, record, step, awaited, wait)
 
 
 def until_successor(
@@ -57,7 +62,7 @@ def until_successor(
     def done(_: Manifest | None, found: list[Manifest]) -> bool:
         return any(pods.is_ready(pod) for pod in filter(follows, found))
 
-    _until(cluster, identity, record, step, _Awaited(follows, done))
+    _until(cluster, identity, record, step, _Awaited(follows, done), Patience())
 
 
 def until_others(
@@ -78,7 +83,7 @@ def until_others(
         near = [pod for pod in filter(stays, found) if pods.node_of(pod) in (None, *ready)]
         return len(found) >= expected(workload) and all(map(pods.is_ready, near))
 
-    _until(cluster, identity, record, step, _Awaited(stays, done))
+    _until(cluster, identity, record, step, _Awaited(stays, done), Patience())
 
 
 def present(cluster: Cluster, found: Sequence[Manifest]) -> list[Manifest]:
@@ -114,9 +119,13 @@ class _Awaited:
 
 
 def _until(
-    cluster: Cluster, identity: Identity, record: Record, step: Callable[[], None], awaited: _Awaited
+    cluster: Cluster,
+    identity: Identity,
+    record: Record,
+    step: Callable[[], None],
+    awaited: _Awaited,
+    wait: Patience,
 ) -> None:
-    began = time.monotonic()
     while True:
         there = cluster.observe("v1", "Pod", record.wanted.namespace, identity.selector)
         current = list(filter(awaited.concerns, present(cluster, there.found)))
@@ -125,12 +134,14 @@ def _until(
         workload = cluster.get(record.workload)
         if awaited.done(workload, there.found):
             return
-        stuck = any(pods.obstacle(pod) for pod in current)
-        left = began + (STUCK_SECONDS if stuck else START_SECONDS) - time.monotonic()
+        left = wait.left(current)
         if left <= 0:
             told = _told(cluster, record, workload, present(cluster, there.found))
             raise Waiting(record.wanted.secrets.masked(told))
         step()
+        if record.wanted.kind == "Pod" and (turned_away := list(filter(pods.is_turned_away, current))):
+            time.sleep(min(left, patience.AGAIN_SECONDS))
+            raise TurnedAway(story(cluster, turned_away[0]))
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:
             next(changes, None)
 

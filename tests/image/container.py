@@ -353,7 +353,7 @@ class Container:
             for child in self._children():
                 os.kill(child, signal.SIGKILL)
             self._process.kill()
-            self._process.wait()
+            self._process.wait(60)
         self._log.close()
 
     def _children(self) -> list[int]:

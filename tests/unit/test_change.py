@@ -12,7 +12,7 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Refused, Unavailable, Waiting
-from cloudify_quagga.lifecycle import change, converging, ending, lease, pods, routing
+from cloudify_quagga.lifecycle import change, converging, ending, lease, patience, pods, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -31,8 +31,9 @@ SAID = "line 7: % Unknown command[4]: neighbour 1.2.3.4"
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
-        monkeypatch.setattr(routing, name, 0.05)
+    for name in ("START_SECONDS", "STUCK_SECONDS", "TURNED_AWAY_SECONDS", "AGAIN_SECONDS"):
+        monkeypatch.setattr(patience, name, 0.05)
+    monkeypatch.setattr(routing, "STEP_SECONDS", 0.05)
     small_routers.hasten(monkeypatch)
     monkeypatch.setattr(converging, "APPLY_SECONDS", 0.05)
     monkeypatch.setattr(converging, "SETTLE_SECONDS", 0.001)
@@ -562,6 +563,14 @@ class TestHealing:
         assert lived.pods() == []
         lived.heal()
         assert lived.cluster.router_on("node1").applied == lived.record.hash
+
+    def test_a_bare_pod_that_was_evicted_is_made_again(self) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind="Pod"))
+        before = lived.pods()
+        lived.cluster.pods()[0]["status"] = {"phase": "Failed", "reason": "Evicted"}
+        lived.heal()
+        assert len(lived.pods()) == 1
+        assert lived.pods() != before
 
     def test_on_a_node_that_is_away_nothing_is_made_anew(self, lived: Life) -> None:
         lived.cluster.router_on("node2").silent = True

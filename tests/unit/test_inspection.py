@@ -10,15 +10,17 @@ import pytest
 
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Conflict, Refused
-from cloudify_quagga.lifecycle import awaiting, holding, inspection
+from cloudify_quagga.lifecycle import awaiting, holding, inspection, patience
 from cloudify_quagga.lifecycle import microservice as life
 from tests.unit.test_microservice_life import SharedCluster, manifest, owner, start
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("START_SECONDS", "STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
+    for name in ("STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
         monkeypatch.setattr(awaiting, name, 0.02)
+    for name in ("START_SECONDS", "AGAIN_SECONDS"):
+        monkeypatch.setattr(patience, name, 0.02)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cloudify_quagga.cluster import Manifest, Reference, UnknownKind
-from cloudify_quagga.errors import Conflict, NotPermitted, Waiting
-from cloudify_quagga.lifecycle import awaiting, holding
+from cloudify_quagga.errors import Conflict, Failed, NotPermitted, Waiting
+from cloudify_quagga.lifecycle import awaiting, holding, patience
 from cloudify_quagga.lifecycle import microservice as life
 from cloudify_quagga.lifecycle.ownership import Owner
 from cloudify_quagga.manifests import in_order
@@ -111,8 +111,10 @@ class SharedCluster(SmallCluster):
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("START_SECONDS", "STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
+    for name in ("STOP_SECONDS", "STEP_SECONDS", "STEADY_SECONDS", "_POLL_SECONDS"):
         monkeypatch.setattr(awaiting, name, 0.02)
+    for name, seconds in (("START_SECONDS", 0.02), ("AGAIN_SECONDS", 0.02), ("TURNED_AWAY_SECONDS", 0.1)):
+        monkeypatch.setattr(patience, name, seconds)
 
 
 @pytest.fixture
@@ -246,6 +248,48 @@ def test_what_does_not_go_is_told_with_what_keeps_it(cluster: SharedCluster) -> 
     there["metadata"] |= {"deletionTimestamp": "now", "finalizers": ["shop.example/minder"]}
     with pytest.raises(Waiting, match=r"kept by shop\.example/minder"):
         stop(cluster, record)
+
+
+TURNED_AWAY = {"phase": "Failed", "reason": "NodeAffinity", "message": "Pod Predicate NodeAffinity failed"}
+
+
+def test_a_pod_that_is_made_again_is_held_by_whoever_held_it(cluster: SharedCluster) -> None:
+    def admits(one: Manifest) -> None:
+        if one["kind"] == "Pod":
+            one["status"] = status
+
+    cluster.admits = admits
+    first, second = owner("quagga_1", "quagga_2"), owner("quagga_2", "quagga_1")
+    status: dict[str, Any] = {"phase": "Succeeded"}
+    start(cluster, manifest("Pod"), by=first)
+    (there,) = cluster._objects.values()
+    there["status"] = TURNED_AWAY
+    record, said = start(cluster, manifest("Pod"), by=second)
+    assert (
+        said[0] == "Pod x in namespace default was not taken by its kubelet (NodeAffinity) and is made anew"
+    )
+    assert stop(cluster, record, second) == ["Pod x in namespace default stays: quagga_1 needs it"]
+    assert stop(cluster, record, first) == []
+    assert cluster._objects == {}
+
+
+def test_a_pod_that_is_turned_away_again_and_again_is_told_about_in_the_end(cluster: SharedCluster) -> None:
+    def admits(one: Manifest) -> None:
+        if one["kind"] == "Pod":
+            one["status"] = TURNED_AWAY
+
+    cluster.admits = admits
+    with pytest.raises(Waiting, match="NodeAffinity: Pod Predicate NodeAffinity failed"):
+        start(cluster, manifest("Pod"))
+    assert cluster.order.count("+Pod") > 1
+
+
+def test_a_pod_that_its_author_has_given_to_a_node_that_does_not_fit_has_failed(
+    cluster: SharedCluster,
+) -> None:
+    with pytest.raises(Failed, match="has failed: NodeAffinity"):
+        start(cluster, {**manifest("Pod", nodeName="node1"), "status": TURNED_AWAY})
+    assert cluster.order == ["+Pod"]
 
 
 def test_a_pod_waits_for_its_new_namespace_to_be_furnished(cluster: SharedCluster) -> None:

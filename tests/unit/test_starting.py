@@ -10,7 +10,7 @@ import pytest
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Failed, Waiting
-from cloudify_quagga.lifecycle import change, routing
+from cloudify_quagga.lifecycle import change, patience, routing
 from cloudify_quagga.lifecycle import router as life
 from cloudify_quagga.lifecycle.ownership import ORIGIN, Owner
 from cloudify_quagga.lifecycle.record import Journal, Record
@@ -36,8 +36,9 @@ Controller = Callable[[Manifest], Manifest]
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("START_SECONDS", "STUCK_SECONDS", "STEP_SECONDS"):
-        monkeypatch.setattr(routing, name, 0.05)
+    for name in ("START_SECONDS", "STUCK_SECONDS", "TURNED_AWAY_SECONDS", "AGAIN_SECONDS"):
+        monkeypatch.setattr(patience, name, 0.05)
+    monkeypatch.setattr(routing, "STEP_SECONDS", 0.05)
 
 
 class Controlled(SmallCluster):

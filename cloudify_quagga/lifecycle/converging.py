@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cloudify_quagga import render
 from cloudify_quagga.cluster import Absent, Cluster, Manifest, Reference
-from cloudify_quagga.errors import Waiting
+from cloudify_quagga.errors import Unavailable, Waiting
 from cloudify_quagga.lifecycle import asking, drift, nodes, parting, pods, routing
 from cloudify_quagga.lifecycle.lease import Turn
 from cloudify_quagga.lifecycle.ownership import Owner
@@ -214,7 +214,7 @@ class Convergence:
             if again:
                 touched = time.monotonic()
                 self._touch(record, late.values(), shown=int(touched))
-            why = {uid: lack for uid, pod in late.items() if (lack := self._lack(record, pod, again))}
+            why = {uid: lack for uid, pod in late.items() if (lack := self._told_lack(record, pod, again))}
             late = {uid: pod for uid, pod in late.items() if uid in why}
             if late and time.monotonic() > began + APPLY_SECONDS:
                 raise Waiting("; ".join(f"{pods.name(pod)}: {why[uid]}" for uid, pod in late.items()))
@@ -229,6 +229,13 @@ class Convergence:
             raise Waiting(f"no router can be reached: {names}, which is not Ready; bring it back")
         if away:
             self.journal.say(f"{names}: the node is not Ready, and takes the change when it is back")
+
+    def _told_lack(self, record: Record, pod: Manifest, surely: bool) -> str | None:
+        try:
+            return self._lack(record, pod, surely)
+        except Unavailable as error:
+            # A router that is busy with many routes, on a node that is busy too, may not answer in time.
+            return str(error)
 
     def _lack(self, record: Record, pod: Manifest, surely: bool) -> str | None:
         """What a router still lacks; Declined where it does not take the file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -170,6 +170,22 @@ class TestALiveChange:
         lived.cluster.add_node("node1", ready=False, role="router")
         with pytest.raises(Waiting, match="no router can be reached: router-1 on node1, router-2 on node2"):
             lived.update(wanted())
+
+    def test_asks_a_router_again_that_is_too_busy_to_answer(
+        self, lived: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answers, busy = lived.cluster.exec, ["report", "report"]
+
+        def late(pod: Reference, command: Sequence[str], *rest: Any, **said: Any) -> Any:
+            if busy and command[-1] == busy[0]:
+                busy.pop()
+                raise Unavailable("it has not ended within 10 s")
+            return answers(pod, command, *rest, **said)
+
+        monkeypatch.setattr(lived.cluster, "exec", late)
+        record = lived.update(wanted(routes=[OTHER]))
+        assert busy == []
+        assert lived.cluster.router_on("node2").applied == record.hash
 
     def test_obeys_the_guard(self, lived: Life) -> None:
         with pytest.raises(Refused, match=r"routes\[0\].prefix: 0.0.0.0/0 is the default route"):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab import control, process
+from tests.lab import processes
 
 _PATIENCE = 120.0
 _ONE_AT_A_TIME = threading.Lock()
@@ -133,6 +134,23 @@ def stopped(pids: list[int]) -> Iterator[None]:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def killed_at_its_end(host: str) -> Iterator[None]:
+    """Have a router that is uninstalled in the block killed when its end has begun, with its routes in place.
+
+    One that is killed before may be started again by its kubelet, and ends in order then.
+    """
+    init, zebra = processes.container_init(host), processes.find(host, "zebra")
+
+    def kill() -> None:
+        process.wait_until(lambda: not processes.find(host, "staticd"), "its end does not begin", 20)
+        os.kill(init, signal.SIGKILL)
+
+    # A daemon that stands still keeps the routes there, and the end waiting.
+    with stopped(zebra), strike(Request("delete", "daemonsets"), kill):
+        yield
 
 
 def kill_for_memory(init: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api import aftercare
-from tests.lab import processes
+from tests.lab import faults, processes
 from tests.lab.cfy import Cfy
 from tests.lab.warm import Command
 
@@ -120,9 +120,11 @@ def tear_away(kubectl: Callable[..., str]) -> None:
     """Kill router and pod on node1; nothing of them comes back, and nobody hears a last word."""
     [workload] = kubectl("get", "daemonsets,deployments", "-o", "name").split()
     nowhere = '{"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "at-all"}}}}}'
-    os.kill(processes.container_init("node1"), signal.SIGKILL)
-    kubectl("patch", workload, "-p", nowhere)
-    kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    # Its kubelet would start it again, and have it end in order.
+    with faults.stopped(processes.find("node1", "kubelet")):
+        os.kill(processes.container_init("node1"), signal.SIGKILL)
+        kubectl("patch", workload, "-p", nowhere)
+        kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
 
 
 def routing_router(labelled: Cfy, directory: Path) -> Router:

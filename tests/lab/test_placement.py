@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import faults, processes, routing
+from tests.lab import faults, routing
 from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.faults import Request
 from tests.lab.living import clean
@@ -122,15 +121,10 @@ def test_another_image_goes_from_node_to_node(placed: Placed, kubectl: Callable[
     assert fewest.nodes == 1
     # What ran there sweeps the node, for nobody has the other image.
     (left,) = (name for name in ("node1", "node2") if routing.kernel_routes(name) == PREFIXES)
-    with (
-        faults.stopped(processes.find(left, "zebra")),
-        faults.strike(
-            Request("delete", "daemonsets"), lambda: os.kill(processes.container_init(left), signal.SIGKILL)
-        ),
-    ):
+    with faults.killed_at_its_end(left):
         done = placed.uninstall()
     assert done.returncode == 0, done.stdout
-    assert f"{left}: swept: 0 routes left" in done.stdout
+    assert f"{left}: swept: 0 routes left" in done.stdout, done.stdout
 
 
 class Fewest:

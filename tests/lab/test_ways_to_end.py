@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from lab import packages, registry, traffic
 from lab.hosts import run
-from tests.lab import faults, processes, routing
+from tests.lab import faults, routing
 from tests.lab.cfy import PROJECT, Cfy
 from tests.lab.conftest import until
 from tests.lab.faults import Request
@@ -146,14 +145,8 @@ def test_a_node_that_has_the_image_no_more_is_not_said_to_be_clean(
 
 def test_a_router_that_is_killed_while_it_stops_is_swept(labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster")
-    init, zebra = processes.container_init("node1"), processes.find("node1", "zebra")
-    # A daemon that stands still keeps the routes there, and the end waiting.
-    with faults.stopped(zebra), labelled.started("uninstall", "-b", "router") as command:
-        until("its end has begun", lambda: not processes.find("node1", "staticd"), 20)
-        os.kill(init, signal.SIGKILL)
-        said = command.communicate(timeout=120)[0]
-    assert command.returncode == 0, said
-    labelled.forget("router")
+    with faults.killed_at_its_end("node1"):
+        said = labelled.uninstall("router").stdout
     assert "node1: routes may be left, since router-" in said
     assert "node1: swept: 0 routes left" in said
 

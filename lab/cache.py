@@ -17,7 +17,8 @@ Build = Callable[[Path], None]
 def directory() -> Path:
     """Where the cache is."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "cloudify-quagga-lab"
+    # A host has a root of its own, in which a symbolic link on the way leads elsewhere.
+    return (Path(home) / "cloudify-quagga-lab").resolve()
 
 
 def path(kind: str, version: str) -> Path:

@@ -82,8 +82,9 @@ def put_back(cluster: Cluster, owner: Owner, edits: Sequence[tuple[Manifest, Dri
         cluster.apply(holding.marked(owner, manifest), holding.manager(owner), force=True)
 
 
-def remove_ended(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], say: Say) -> None:
-    """Make room for those that have failed and never begin again by themselves."""
+def remove_ended(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], say: Say) -> list[Manifest]:
+    """Make room for those that have failed and never begin again by themselves; tells what they were."""
+    removed = []
     for reference in map(Reference.of, manifests):
         found = holding.get(cluster, reference) if reference.kind in _ONCE else None
         if found is None or _estranged(owner, found):
@@ -91,6 +92,8 @@ def remove_ended(cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], 
         if why := settled.failure(found):
             say(f"{reference} has ended for good ({why}) and is made anew")
             awaiting.remove_ended(cluster, found)
+            removed.append(found)
+    return removed
 
 
 def check_same_cluster(cluster: Cluster, owner: Owner, record: Record, access: Mapping[str, Any]) -> None:

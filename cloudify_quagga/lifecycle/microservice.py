@@ -89,18 +89,21 @@ def start(
     record: Record,
     save: Callable[[Record], None],
     say: Say,
+    ended: Iterable[Manifest] = (),
 ) -> None:
     """Apply all of them, wait until they are as they should be, and remove what is no longer among them.
 
     :param manifests: in order, each in its namespace.
     :param record: what earlier tries have applied, and how the cluster is reached.
+    :param ended: what stood in the place of some of them and has been deleted; who held it holds the new one.
     """
     wanted = tuple(Reference.of(manifest) for manifest in manifests)
     dropped = tuple(one for one in record.objects if one not in wanted)
     record = replace(record, objects=(*dropped, *wanted), hash=digest(manifests))
     # Recorded before it is made: what is not there can be deleted, what is not known cannot.
     save(record)
-    known = _apply(cluster, owner, manifests, record.hash, say)
+    before = {Reference.of(one): one for one in ended}
+    known = _apply(cluster, owner, manifests, record.hash, say, before)
     awaiting.until_settled(cluster, known, _again(cluster, owner, manifests, record.hash, say))
     # Kinds that only what runs by now could teach the API server.
     late = [one for one in manifests if Reference.of(one) not in known]
@@ -269,16 +272,22 @@ def _rehearse(
 
 
 def _apply(
-    cluster: Cluster, owner: Owner, manifests: Sequence[Manifest], made: str, say: Say
+    cluster: Cluster,
+    owner: Owner,
+    manifests: Sequence[Manifest],
+    made: str,
+    say: Say,
+    before: Mapping[Reference, Manifest],
 ) -> list[Reference]:
     """Apply what the API server knows the kinds of; tells what that was."""
     applied: list[Reference] = []
     for manifest in manifests:
+        reference = Reference.of(manifest)
         try:
-            _put(cluster, owner, manifest, made, say)
+            _put(cluster, owner, manifest, made, say, before.get(reference))
         except UnknownKind:
             continue
-        applied.append(Reference.of(manifest))
+        applied.append(reference)
         if manifest["kind"] == _DEFINITION:
             awaiting.until_settled(cluster, applied[-1:])
     return applied
@@ -291,14 +300,16 @@ def _again(
 
     def put(manifest: Manifest, before: Manifest) -> None:
         say(f"{Reference.of(manifest)} was not taken by its kubelet (NodeAffinity) and is made anew")
-        _put(cluster, owner, manifest, made, say)
-        holding.hold_as(cluster, owner, Reference.of(manifest), before)
+        _put(cluster, owner, manifest, made, say, before)
 
     bare = [one for one in manifests if one["kind"] == "Pod" and not (one.get("spec") or {}).get("nodeName")]
     return {Reference.of(one): partial(put, one) for one in bare}
 
 
-def _put(cluster: Cluster, owner: Owner, manifest: Manifest, made: str, say: Say) -> None:
+def _put(
+    cluster: Cluster, owner: Owner, manifest: Manifest, made: str, say: Say, before: Manifest | None = None
+) -> None:
+    """Have it be there and hold it, for the siblings too that held the one before, which has been deleted."""
     reference = Reference.of(manifest)
     try:
         others = holding.put(cluster, owner, manifest, made)
@@ -313,6 +324,8 @@ def _put(cluster: Cluster, owner: Owner, manifest: Manifest, made: str, say: Say
             f"{reference}: {one.instance} has made something else of it, and there is only one; what differs "
             "from instance to instance must differ in its name too"
         )
+    if before is not None:
+        holding.hold_as(cluster, owner, reference, before)
 
 
 def _is_furnishing(cluster: Cluster, owner: Owner, manifest: Manifest) -> bool:

@@ -141,7 +141,7 @@ def _until(
         step()
         if record.wanted.kind == "Pod" and (turned_away := list(filter(pods.is_turned_away, current))):
             time.sleep(min(left, patience.AGAIN_SECONDS))
-            raise TurnedAway(story(cluster, turned_away[0]))
+            raise TurnedAway(record.wanted.secrets.masked(story(cluster, turned_away[0])))
         with closing(there.changes(min(left, STEP_SECONDS))) as changes:
             next(changes, None)
 

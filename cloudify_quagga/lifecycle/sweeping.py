@@ -137,13 +137,13 @@ def _checked(pod: Manifest, record: Record, node_name: str) -> str:
     words = pods.last_words(pod) or pods.obstacle(pod) or "it gave no reason"
     if words.startswith(pods.CLEAN):
         return words
-    before = record.unswept.get(node_name, "")
-    has_refused_so = words.startswith(pods.REFUSED) and record.wanted.secrets.masked(words) in before
+    shown = record.wanted.secrets.masked(words)
+    has_refused_so = words.startswith(pods.REFUSED) and shown in record.unswept.get(node_name, "")
     if has_refused_so and node_name not in record.nodes:
         # What kept the router from running keeps it from being swept, and is somebody else's affair.
-        return f"the router was never seen to route there, and nothing can be swept: {words}"
+        return f"the router was never seen to route there, and nothing can be swept: {shown}"
     raise Failed(
-        f"routes may be left on {node_name}, and the pod that was to remove them says: {words}; look at "
+        f"routes may be left on {node_name}, and the pod that was to remove them says: {shown}; look at "
         f"`ip route` there, mend what it names, and try again"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cloudify_quagga import manifests
@@ -79,8 +79,8 @@ def heal(ctx: Context, **_: object) -> None:
         inspection.check_same_cluster(cluster, owner, record, context.access(ctx).to_json())
         edits = inspection.edited(cluster, owner, placed)
         inspection.put_back(cluster, owner, edits, ctx.logger.info)
-        inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
-        _start(ctx, cluster, objects, placed)
+        ended = inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
+        _start(ctx, cluster, objects, placed, ended)
 
 
 @mapped
@@ -93,8 +93,8 @@ def update(ctx: Context, **_: object) -> None:
         edits = inspection.edited(cluster, owner, placed)
         life.check(cluster, owner, objects, _wanted(ctx).namespace, ctx.logger.info, over_edits=True)
         inspection.put_back(cluster, owner, edits, ctx.logger.info)
-        inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
-        _start(ctx, cluster, objects, placed)
+        ended = inspection.remove_ended(cluster, owner, placed, ctx.logger.info)
+        _start(ctx, cluster, objects, placed, ended)
 
 
 @mapped
@@ -120,10 +120,16 @@ def delete(ctx: Context, **_: object) -> None:
     context.clear(ctx)
 
 
-def _start(ctx: Context, cluster: Cluster, objects: list[Manifest], placed: list[Manifest]) -> None:
+def _start(
+    ctx: Context,
+    cluster: Cluster,
+    objects: list[Manifest],
+    placed: list[Manifest],
+    ended: Sequence[Manifest] = (),
+) -> None:
     earlier, access = _recorded(ctx), context.access(ctx).to_json()
     record = life.Record(earlier.objects if earlier else (), "", access)
-    life.start(cluster, context.owner(ctx), placed, record, _saving(ctx, objects), ctx.logger.info)
+    life.start(cluster, context.owner(ctx), placed, record, _saving(ctx, objects), ctx.logger.info, ended)
 
 
 def _wanted(ctx: Context) -> Microservice:

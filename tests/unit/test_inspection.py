@@ -12,7 +12,7 @@ from cloudify_quagga.cluster import Manifest, Reference
 from cloudify_quagga.errors import Conflict, Refused
 from cloudify_quagga.lifecycle import awaiting, holding, inspection, patience
 from cloudify_quagga.lifecycle import microservice as life
-from tests.unit.test_microservice_life import SharedCluster, manifest, owner, start
+from tests.unit.test_microservice_life import SharedCluster, manifest, owner, start, stop
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,16 @@ def test_what_has_failed_is_ill_and_is_made_anew(cluster: SharedCluster) -> None
     record, _ = start(cluster, job)
     assert cluster.order == ["-Job", "+Job"]
     assert ailments(cluster, record) == []
+
+
+def test_what_is_made_anew_is_held_by_whoever_held_what_has_failed(cluster: SharedCluster) -> None:
+    first, second = owner("quagga_1", "quagga_2"), owner("quagga_2", "quagga_1")
+    job, _ = job_that_failed(cluster)
+    ended = inspection.remove_ended(cluster, second, placed(cluster, job), print)  # type: ignore[arg-type]
+    record, _ = start(cluster, job, by=second, ended=ended)
+    assert stop(cluster, record, second) == ["Job x in namespace default stays: quagga_1 needs it"]
+    assert stop(cluster, record, first) == []
+    assert cluster._objects == {}
 
 
 def test_what_has_failed_in_anothers_hands_is_left(cluster: SharedCluster) -> None:

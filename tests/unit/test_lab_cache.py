@@ -67,3 +67,10 @@ def test_two_at_once_build_once() -> None:
         thread.join()
     assert len(builds) == 1
     assert contents(cache.directory() / "kind") == ["1"]
+
+
+def test_a_link_on_the_way_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "link"))
+    assert cache.directory() == tmp_path / "elsewhere/cloudify-quagga-lab"

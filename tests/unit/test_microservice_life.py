@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -140,13 +140,14 @@ MINDER = manifest("Deployment", "apps/v1", "minder", replicas=0, paused=True)
 
 
 def start(
-    cluster: SharedCluster, *manifests: Manifest, by: Owner | None = None
+    cluster: SharedCluster, *manifests: Manifest, by: Owner | None = None, ended: Sequence[Manifest] = ()
 ) -> tuple[life.Record, list[str]]:
     by = by or owner()
     said: list[str] = []
     saved: list[life.Record] = []
     placed = life.placed(cluster, in_order(manifests), "default")  # type: ignore[arg-type]
-    life.start(cluster, by, placed, life.Record((), "", {}), saved.append, said.append)  # type: ignore[arg-type]
+    record = life.Record((), "", {})
+    life.start(cluster, by, placed, record, saved.append, said.append, ended)  # type: ignore[arg-type]
     return saved[-1], said
 
 

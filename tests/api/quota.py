@@ -13,7 +13,10 @@ _WITHIN = 30.0
 
 
 def allow(core: client.CoreV1Api, namespace: str, counted: str, hard: str = NONE) -> None:
-    """Have the API server refuse more of what is counted so, once it knows; there is none of it yet."""
+    """Have the API server refuse more of what is counted so, once it knows; there is none of it yet.
+
+    That is not so of ConfigMaps and Secrets: controllers make one in every namespace, sooner or later.
+    """
     said = {counted: hard, _ASKED_FOR: NONE}
     core.create_namespaced_resource_quota(namespace, {"metadata": {"name": "few"}, "spec": {"hard": said}})
     # Where no controller counts what is used, the API server refuses until somebody has.

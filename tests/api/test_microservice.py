@@ -484,16 +484,16 @@ def test_a_second_object_that_is_refused_when_the_first_is_made_leaves_nothing(
     install: Install, core: client.CoreV1Api, namespace: str, cfy: Cfy, get: Get
 ) -> None:
     """Each would be admitted by itself; the API server grants one of them."""
-    quota.allow(core, namespace, "count/configmaps", "1")
-    both = {"both.yaml": yaml.safe_dump_all([config_map("first"), config_map("second")])}
+    quota.allow(core, namespace, "count/deployments.apps", "1")
+    both = {"both.yaml": yaml.safe_dump_all([deployment("first"), deployment("second")])}
     said = install(both, config_files=["both.yaml"], check=False)
     assert said.returncode != 0
     assert "exceeded quota: few" in said.stdout
     assert "Traceback" not in said.stdout
-    assert get("v1", "ConfigMap", "first")
-    assert get("v1", "ConfigMap", "second") is None
+    assert get("apps/v1", "Deployment", "first")
+    assert get("apps/v1", "Deployment", "second") is None
     cfy.uninstall("micro")
-    assert get("v1", "ConfigMap", "first") is None
+    assert get("apps/v1", "Deployment", "first") is None
 
 
 def test_two_uninstalls_of_one_deployment_at_once(install: Install, get: Get, cfy: Cfy) -> None:

@@ -15,7 +15,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -337,7 +337,7 @@ class Cluster:
         groups = self._json("GET", "/apis", _Deed("discover", "API groups"), _GROUPS)["groups"] or []
         for version in ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups)):
             for resource in self._offered_if_any(version):
-                if {"list", "delete"} <= set(resource["verbs"] or []) and "/" not in resource["name"]:
+                if {"list", "delete"} <= set(resource["verbs"] or []):
                     yield version, resource["kind"]
 
     def log(
@@ -405,25 +405,24 @@ class Cluster:
 
     def _place(self, api_version: str, kind: str) -> _Place:
         if (api_version, kind) not in self._places:
-            self._places[api_version, kind] = self._discovered(api_version, kind)
+            with suppress(Absent):
+                self._offered(api_version)
+        if (api_version, kind) not in self._places:
+            raise UnknownKind(f"the API server at {self.address} knows no {kind} of {api_version}")
         return self._places[api_version, kind]
 
-    def _discovered(self, api_version: str, kind: str) -> _Place:
-        try:
-            offered = self._offered(api_version)
-        except Absent:
-            offered = []
-        for resource in offered:
-            if resource["kind"] == kind and "/" not in resource["name"]:
-                group = api_version.rpartition("/")[0]
-                return _Place(_root(api_version), resource["name"], group, resource["namespaced"])
-        raise UnknownKind(f"the API server at {self.address} knows no {kind} of {api_version}")
-
     def _offered(self, api_version: str) -> list[dict[str, Any]]:
-        deed = _Deed("discover", api_version)
-        found: list[dict[str, Any]] | None
-        found = self._json("GET", _root(api_version), deed, _RESOURCES)["resources"]
-        return found or []
+        """The resources of a version, each of which is known from now on; parts of others left out."""
+        deed, path = _Deed("discover", api_version), _root(api_version)
+        answer = self._json("GET", path, deed, _RESOURCES)["resources"] or []
+        found: list[dict[str, Any]] = [one for one in answer if "/" not in one["name"]]
+        group = api_version.rpartition("/")[0]
+        # Of two of a kind the first counts.
+        self._places |= {
+            (api_version, one["kind"]): _Place(path, one["name"], group, one["namespaced"])
+            for one in reversed(found)
+        }
+        return found
 
     def _offered_if_any(self, api_version: str) -> list[dict[str, Any]]:
         """Nothing of a group that somebody else serves who is away; the API server itself has to answer."""

@@ -252,6 +252,12 @@ def test_an_unknown_kind(cluster: Cluster) -> None:
         cluster.get(Reference("v1", "Teapot", "short-and-stout"))
 
 
+def test_a_version_is_asked_once_for_all_its_kinds(cluster: Cluster, answers: type[Answers]) -> None:
+    for kind in ("Pod", "Node"):
+        cluster.plural("v1", kind)
+    assert [path for _, path, *_ in answers.seen] == ["/api/v1"]
+
+
 def test_what_is_sent(cluster: Cluster, answers: type[Answers]) -> None:
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "router", "namespace": "net"}}
     cluster.apply(manifest, "me: & you", dry_run=True)

@@ -10,7 +10,8 @@ from cloudify_quagga.lifecycle import pods
 
 # One wait occupies a worker of the orchestrator, which asks again afterwards.
 START_SECONDS = 60.0
-# A pod that cannot start is given this long to think better of it.
+# A pod that cannot start is given this long to think better of it, from the beginning, or since one was
+# turned away.
 STUCK_SECONDS = 20.0
 # A kubelet that lost its API server some times in a row looks at its node anew after up to 60 s, and a
 # DaemonSet's controller tries a node that keeps turning pods away after up to 32 s.
@@ -23,17 +24,17 @@ class Patience:
     """What one wait has left, in seconds."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began = self._hoped = time.monotonic()
         self._is_longer = False
 
     def left(self, late: Iterable[Manifest]) -> float:
         """How much longer to wait for these pods; where one was turned away, for its successors too."""
         late = list(late)
-        # Between two that are turned away there is none.
-        self._is_longer |= any(map(pods.is_turned_away, late))
-        return self._began + self._granted(late) - time.monotonic()
-
-    def _granted(self, late: Iterable[Manifest]) -> float:
+        if any(map(pods.is_turned_away, late)):
+            # Between two that are turned away there is none.
+            self._is_longer = True
+            self._hoped = time.monotonic()
+        ends = self._began + (TURNED_AWAY_SECONDS if self._is_longer else START_SECONDS)
         if any(pods.obstacle(pod) and not pods.is_turned_away(pod) for pod in late):
-            return STUCK_SECONDS
-        return TURNED_AWAY_SECONDS if self._is_longer else START_SECONDS
+            ends = min(ends, self._hoped + STUCK_SECONDS)
+        return ends - time.monotonic()

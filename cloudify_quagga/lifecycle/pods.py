@@ -71,6 +71,12 @@ def has_ended(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
+def is_left_over(pod: Manifest) -> bool:
+    """It has ended for good, and its ReplicaSet, which leaves it there, has made another one."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return has_ended(pod) and any(one["kind"] == "ReplicaSet" for one in owners)
+
+
 def is_turned_away(pod: Manifest) -> bool:
     """Its kubelet did not take it, for the labels that it believes its node to have.
 

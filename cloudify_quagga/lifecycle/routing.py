@@ -53,7 +53,10 @@ def until_all(
 def until_successor(
     cluster: Cluster, identity: Identity, record: Record, before: Manifest, step: Callable[[], None]
 ) -> None:
-    """Wait until another pod routes where this one, which is gone, did."""
+    """Wait until another pod routes where this one, which is gone, did.
+
+    :raises TurnedAway: as with ``until_all``; whoever tries again makes it anew.
+    """
     place = pods.node_of(before) if record.wanted.kind == "DaemonSet" else None
 
     def follows(pod: Manifest) -> bool:
@@ -87,9 +90,13 @@ def until_others(
 
 
 def present(cluster: Cluster, found: Sequence[Manifest]) -> list[Manifest]:
-    """All but those that are to go and were lost with their node: they end when it is back, if ever."""
+    """All but those that another one has followed, and those that are to go and were lost with their node.
+
+    The latter end when it is back, if ever.
+    """
+    found = [pod for pod in found if not pods.is_left_over(pod)]
     if not any(map(pods.is_leaving, found)):
-        return list(found)
+        return found
     ready = ready_nodes(cluster)
     return [pod for pod in found if not pods.is_leaving(pod) or pods.node_of(pod) in (None, *ready)]
 
@@ -134,7 +141,8 @@ def _until(
         workload = cluster.get(record.workload)
         if awaited.done(workload, there.found):
             return
-        left = wait.left(current)
+        # One that was turned away may be left over, and its successor is turned away too.
+        left = wait.left([*current, *filter(pods.is_turned_away, there.found)])
         if left <= 0:
             told = _told(cluster, record, workload, present(cluster, there.found))
             raise Waiting(record.wanted.secrets.masked(told))

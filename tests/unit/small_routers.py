@@ -323,14 +323,15 @@ class RoutingCluster(OwnedCluster):
             places = [
                 name for name in self._matching(workload["spec"]["template"]["spec"]) if self._answers(name)
             ]
-            if places and all(map(pods.is_leaving, mine)):
+            # What has ended for good stays, and there is another one for it.
+            if places and all(pods.is_leaving(pod) or pods.has_ended(pod) for pod in mine):
                 self._make(workload, places[0])
         self._tell(workload, 1)
 
     def _tell(self, workload: Manifest, wanted: int) -> None:
         mine = self._there("v1", "Pod", selector=workload["spec"]["selector"]["matchLabels"])
         ready = sum(map(pods.is_ready, mine))
-        active = len([pod for pod in mine if not pods.is_leaving(pod)])
+        active = len([pod for pod in mine if not pods.is_leaving(pod) and not pods.has_ended(pod)])
         workload["status"] = {
             "observedGeneration": workload["metadata"]["generation"],
             "desiredNumberScheduled": wanted,

@@ -588,6 +588,16 @@ class TestHealing:
         assert len(lived.pods()) == 1
         assert lived.pods() != before
 
+    def test_a_pod_that_a_replica_set_leaves_behind_keeps_nobody_waiting(self) -> None:
+        lived = Life(RoutingCluster("node1"), wanted(kind="Deployment"))
+        (pod,) = lived.cluster.pods()
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet"}]
+        pod["status"] = {"phase": "Failed", "reason": "Evicted"}
+        lived.cluster._reconcile()
+        lived.heal()
+        _, new = lived.pods()
+        assert lived.cluster.routers[new].applied == lived.record.hash
+
     def test_on_a_node_that_is_away_nothing_is_made_anew(self, lived: Life) -> None:
         lived.cluster.router_on("node2").silent = True
         lived.cluster.add_node("node2", ready=False, role="router")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from router import standstill
+from router import holding, standstill
 from router.daemons import Child, Daemons
 from router.ending import Failed
 from router.standstill import Standstill
-from router.suite import FRR
+from router.suite import FRR, Suite
 
 Start = Callable[..., dict[str, subprocess.Popen[bytes]]]
 IDLE = "import time; time.sleep(60)"
@@ -42,6 +42,14 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standstill, "_SECONDS", 0.3)
 
 
+@pytest.fixture(autouse=True)
+def stood_by(monkeypatch: pytest.MonkeyPatch) -> list[Suite]:
+    """For which suites twins were put; there is no kernel here that is to be changed."""
+    noted: list[Suite] = []
+    monkeypatch.setattr(holding, "stand_by", noted.append)
+    return noted
+
+
 def given(processes: dict[str, subprocess.Popen[bytes]]) -> Daemons:
     daemons = Daemons(FRR, ())
     daemons.children.update({name: Child(FRR.daemon(name), one.pid) for name, one in processes.items()})
@@ -55,13 +63,14 @@ def look(daemons: Daemons, seconds: float, pause: float = 0.005) -> None:
         time.sleep(pause)
 
 
-def test_those_who_take_a_configuration_and_do_nothing_are_ended(start: Start) -> None:
+def test_those_who_take_a_configuration_and_do_nothing_are_ended(start: Start, stood_by: list[Suite]) -> None:
     processes = start(zebra=IDLE, mgmtd=IDLE, staticd=IDLE, bgpd=IDLE)
     daemons = given(processes)
 
     with pytest.raises(Failed, match=r"^mgmtd and staticd did nothing about the configuration$"):
         look(daemons, 10)
 
+    assert stood_by == [FRR]
     assert daemons.one_died()
     ended = {name: process.wait(1) for name, process in processes.items() if name in ("mgmtd", "staticd")}
     assert ended == {"mgmtd": -signal.SIGKILL, "staticd": -signal.SIGKILL}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from router import holding
 from router.daemons import Daemons
 from router.ending import Failed
 from router.suite import Suite
@@ -29,6 +30,7 @@ class Standstill:
     """
 
     def __init__(self, suite: Suite, daemons: Daemons) -> None:
+        self._suite = suite
         self._names = {suite.configurer, suite.statics}
         self._daemons = daemons
         self._begin()
@@ -47,6 +49,8 @@ class Standstill:
         if self._looks < _LOOKS or self._busy >= _BUSY * self._looks:
             self._begin()
             return
+        # What staticd has put into the kernel goes with it.
+        holding.stand_by(self._suite)
         told = f"did nothing for {_SECONDS:g} s about its configuration and was killed"
         self._daemons.end_idle(self._names, told)
         raise Failed(f"{' and '.join(sorted(self._names))} did nothing about the configuration")

@@ -124,8 +124,15 @@ class Reference:
 
     @classmethod
     def from_json(cls, recorded: Mapping[str, Any]) -> Reference:
-        """The reference that ``to_json`` wrote down."""
-        return cls(recorded["apiVersion"], recorded["kind"], recorded["name"], recorded.get("namespace"))
+        """The reference that ``to_json`` wrote down.
+
+        :raises TypeError: if somebody has written something else.
+        """
+        api_version, kind, name = (recorded[key] for key in ("apiVersion", "kind", "name"))
+        namespace = recorded.get("namespace")
+        if not all(isinstance(one, str) for one in (api_version, kind, name, namespace or "")):
+            raise TypeError("an object's version, kind, name and namespace are texts")
+        return cls(api_version, kind, name, namespace)
 
     def to_json(self) -> dict[str, Any]:
         """What is stored in a runtime property."""

@@ -112,7 +112,7 @@ def _halt(cluster: Cluster, identity: Identity, record: Record, journal: Journal
 def _sweep_beside(
     error: parting.Lost, cluster: Cluster, identity: Identity, journal: Journal, step: Step
 ) -> None:
-    """Sweep the nodes that are not away; Failed, beside what is known of those, where one is not swept."""
+    """Sweep the nodes that are not away; where that fails, it is told beside what is known of those."""
     left = [node for node in sweeping.unclean(error.record) if node not in error.nodes]
     try:
         sweeping.sweep(cluster, identity, error.record, left, journal, step)

@@ -62,7 +62,7 @@ def farewell(
     finally:
         journal.save(parting.record)
     if present:
-        told = _still_there(cluster, present.values(), waited)
+        told = record.wanted.secrets.masked(_still_there(cluster, present.values(), waited))
         if not parting.is_in_vain():
             raise Waiting(told)
         raise Lost(told, parting.record, frozenset(map(pods.node_of, present.values())))

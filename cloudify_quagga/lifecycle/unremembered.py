@@ -34,7 +34,7 @@ def remove(
         with ending.turn_in(
             cluster, replace(owner, identity=identity), its[0]["metadata"]["namespace"]
         ) as step:
-            for record in _recollected(cluster, its, held):
+            for record in _recollected(cluster, its, held, say):
                 ending.stop(cluster, identity, record, _reminder(cluster, held, say), step)
             removed += [Reference.of(workload) for workload in filter(_runs, its)]
             removed += ending.delete(cluster, identity, [*secrets, *map(Reference.of, its)], step)
@@ -61,10 +61,12 @@ def _pod_spec(workload: Manifest) -> Manifest:
     return spec
 
 
-def _recollected(cluster: Cluster, its: Iterable[Manifest], held: Iterable[Reference]) -> Iterator[Record]:
+def _recollected(
+    cluster: Cluster, its: Iterable[Manifest], held: Iterable[Reference], say: Callable[[str], None]
+) -> Iterator[Record]:
     """What there is to stop, or at least to sweep, and what an earlier try has found out about it."""
     objects = filter(None, map(cluster.get, dict.fromkeys(held)))
-    known = next((record for one in objects if (record := _remembered(one))), None)
+    known = next((record for one in objects if (record := _remembered(one, say))), None)
     workloads = list(filter(_runs, its))
     for workload in workloads:
         record = _reconstructed(workload)
@@ -73,12 +75,16 @@ def _recollected(cluster: Cluster, its: Iterable[Manifest], held: Iterable[Refer
         yield known
 
 
-def _remembered(configuration: Manifest) -> Record | None:
+def _remembered(configuration: Manifest, say: Callable[[str], None]) -> Record | None:
     """What an earlier try wrote down; None where somebody wrote something else there, which binds nobody."""
     stored = (configuration["metadata"].get("annotations") or {}).get(_TO_DO)
     try:
         return Record.from_json(json.loads(stored)) if stored else None
     except (ValueError, RecursionError, Refused):
+        say(
+            f"{Reference.of(configuration)} does not tell any more on which nodes routes may be left: its "
+            f"annotation {_TO_DO} is not as it was written; `ip route` on them shows what is"
+        )
         return None
 
 

@@ -545,6 +545,7 @@ def test_what_somebody_else_wrote_there_keeps_no_router_from_going(text: str, no
     gone = unremembered.remove(cluster, owner(set()), notes.said.append)  # type: ignore[arg-type]
     assert [one.kind for one in gone] == ["DaemonSet", "ConfigMap"]
     assert sweepers(cluster) == ["node1"]
+    assert "does not tell any more on which nodes routes may be left" in notes.said[0]
 
 
 def with_secret(record: Record, value: str) -> Record:

@@ -20,7 +20,7 @@ from tests.lab import processes
 
 _PATIENCE = 120.0
 _ONE_AT_A_TIME = threading.Lock()
-_AWAY = 2.0
+_AWAY = 0.5
 # Bytes that a group may have more than it has.
 _ROOM = 8 << 20
 _EATER = """

@@ -319,14 +319,24 @@ class Container:
 
     def work(self) -> float:
         """Seconds of a processor that PID 1 and the programs it ran have used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(fields[index]) for index in range(11, 15)) / os.sysconf("SC_CLK_TCK")
+        return _work(Path(f"/proc/{self.pid}/stat"))
 
     def await_ready(self, seconds: float = 20) -> Container:
         """Wait until the probe says yes."""
         await_that(lambda: self.ready or self.ended, seconds, self)
         assert not self.ended, self.log
         return self
+
+    def await_quiet(self, name: str, seconds: float = 20) -> None:
+        """Wait until a daemon has been at no work for half a second."""
+        stat = Path(f"/proc/{self.pids(name)[0]}/stat")
+
+        def rests() -> bool:
+            before = _work(stat)
+            time.sleep(0.5)
+            return _work(stat) == before
+
+        await_that(rests, seconds, self)
 
     def await_end(self, seconds: float = 20) -> int:
         """Wait until PID 1 has ended; returns its exit status."""
@@ -407,6 +417,12 @@ def await_that(condition: Callable[[], bool], seconds: float, container: Contain
         if time.monotonic() > deadline:
             raise AssertionError(f"not so after {seconds} s\n{_in_short(container.log) if container else ''}")
         time.sleep(0.01)
+
+
+def _work(stat: Path) -> float:
+    """Seconds of a processor that a process and what it has waited for have used."""
+    fields = stat.read_text().rpartition(")")[2].split()
+    return sum(int(fields[index]) for index in range(11, 15)) / os.sysconf("SC_CLK_TCK")
 
 
 def _in_short(log: str) -> str:

@@ -323,7 +323,7 @@ def test_what_staticd_was_told_by_a_mgmtd_that_died_does_not_come_back_to_it(
     lines = [*many(10), "ip route 192.0.2.0/24 blackhole"]
     router = start(frr_conf=frr_conf(lines)).await_ready()
     # As long as mgmtd goes on telling staticd of these, it takes no change.
-    time.sleep(3)
+    router.await_quiet("mgmtd")
     mgmtd, staticd = router.pids("mgmtd")[0], router.pids("staticd")[0]
     commits = router.log.count("pending SET-CFG")
 

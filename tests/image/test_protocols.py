@@ -156,7 +156,7 @@ def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
     before = running(router)
     others = [router.pids(name) for name in ("zebra", "mgmtd", "staticd")]
     # FRR 10.3's mgmtd crashes at times if one of those dies whom it is still telling what they are to do.
-    time.sleep(2)
+    router.await_quiet("mgmtd")
 
     with Poller(node, prefixes(STATIC)) as poller:
         killed = time.monotonic()
@@ -243,7 +243,7 @@ def test_the_twins_of_one_that_comes_back_outlast_another_that_dies_meanwhile(
     lines = many(1000, "172.16.0.7")
     router = start(frr_conf=speaking(ALL, lines)).await_ready()
     # FRR 10.3's mgmtd crashes at times if one of those dies whom it is still telling what they are to do.
-    time.sleep(2)
+    router.await_quiet("mgmtd")
     rip = router.pids("ripd")[0]
 
     with Poller(node, prefixes(lines)) as poller:

@@ -160,7 +160,8 @@ def test_ospf_comes_and_goes_beside_the_static_routes(router: Router, kubectl: C
     with traffic.Stream() as stream:
         router.change(raw=["router ospf", " network 172.16.0.0/24 area 0"])
         pod = router_pod(kubectl, "metadata.name")
-        assert "172.16.0.0/24" in kubectl("exec", pod, "--", "vtysh", "-c", "show ip ospf route")
+        table = ("exec", pod, "--", "vtysh", "-c", "show ip ospf route")
+        until("ospfd has reckoned", lambda: "172.16.0.0/24" in kubectl(*table), 10)
         router.change(raw=[])
     assert stream.delivery.lost == 0
     assert routing.kernel_routes("node1") == PREFIXES

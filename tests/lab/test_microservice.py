@@ -14,6 +14,7 @@ import yaml
 from tests.api.blueprints import blueprint, microservice
 from tests.lab import routing
 from tests.lab.cfy import Cfy
+from tests.lab.conftest import until
 from tests.lab.test_router import PREFIXES, SERVERS, reaches
 
 pytestmark = pytest.mark.usefixtures("pod_networks", "untouched")
@@ -66,7 +67,8 @@ def test_the_pod_of_2017_from_tosca(cfy: Cfy, kubeconfig: Path, kubectl: Kubectl
     cfy.install(
         "post-2017-router", cluster_deployment="post-2017-cluster", ssh_username="", ssh_keyfilename=""
     )
-    assert all(reaches(server) for server in SERVERS)
+    # This pod is ready as soon as its container runs.
+    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 20)
     assert routing.kernel_routes("node1") == PREFIXES
     outputs = json.loads(cfy("deployments", "outputs", "-b", "post-2017-router").stdout)
     assert outputs == {"kinds": "Pod:nginx", "master": "127.0.0.1"}
@@ -113,8 +115,8 @@ def test_deployment_service_and_config_map(install: Install, kubectl: Kubectl, c
     assert ready == "2"
     assert kubectl("logs", "deployment/web").strip() == "serving in ochre"
     assert kubectl("exec", "deployment/web", "--", "printenv", "NODE", "EXTRA").split() == ["quagga", "more"]
-    endpoints = kubectl("get", "endpoints", "web", "-o", "jsonpath={.subsets[*].addresses[*].ip}")
-    assert len(endpoints.split()) == 2
+    addresses = ("get", "endpoints", "web", "-o", "jsonpath={.subsets[*].addresses[*].ip}")
+    until("the Service has both", lambda: len(kubectl(*addresses).split()) == 2, 10)
     cfy.uninstall("micro")
     assert left(kubectl) == []
     assert kubectl("get", "pods", "-l", "app=web", "-o", "name") == ""

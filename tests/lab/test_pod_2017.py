@@ -37,6 +37,7 @@ def test_it_routes_and_its_deletion_leaves_nothing(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", str(MANIFEST))
     until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 60)
     assert routing.kernel_routes("node1") == PREFIXES
+    until("the kubelet knows its container", lambda: _known(kubectl), 30)
     kubectl("delete", "-f", str(MANIFEST), "--wait")
     assert routing.state() == before
 
@@ -69,6 +70,7 @@ def test_other_next_hops_cost_a_restart_and_with_it_packets(kubectl: Kubectl) ->
 
     kubectl("apply", "-f", "-", stdin=pod(NEXT_HOP))
     until("it routes", lambda: all_through(NEXT_HOP), 60)
+    until("the kubelet knows its container", lambda: _known(kubectl), 30)
     with traffic.TableWatch("node1", MANY) as table, traffic.Stream() as stream:
         kubectl("delete", "-f", str(MANIFEST), "--wait")
         kubectl("apply", "-f", "-", stdin=pod(SECOND))
@@ -85,12 +87,12 @@ def test_a_command_in_interfaces_is_refused_and_not_run(kubectl: Kubectl) -> Non
     pod = yaml.safe_load(MANIFEST.read_text())
     pod["spec"]["containers"][0]["env"][0]["value"] = "eth0;reboot"
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod))
-    path = "jsonpath={.status.containerStatuses[0].state.terminated.message}"
-    path += "{.status.containerStatuses[0].lastState.terminated.message}"
+    path = "jsonpath={.status.containerStatuses[0].lastState.terminated.message}"
     message = until("it says why", lambda: kubectl("get", "pod", "nginx", "-o", path), 30)
     assert message.startswith("refused: INTERFACES[0]: ")
     assert "eth0;reboot" in message
-    assert message in kubectl("logs", "nginx")
+    # It is started again and again, and says nothing at first.
+    until("its log has it", lambda: message in kubectl("logs", "nginx", check=False), 30)
     assert routing.kernel_routes("node1") == set()
     # Nothing of it runs, and a kubelet that restarts it later and later loses sight of it at times.
     kubectl("delete", "pod", "nginx", "--force", "--grace-period=0")

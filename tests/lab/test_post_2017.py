@@ -13,7 +13,7 @@ import yaml
 from lab import hosts, ssh
 from tests.lab import routing
 from tests.lab.cfy import PROJECT, Cfy
-from tests.lab.conftest import nothing_left
+from tests.lab.conftest import nothing_left, until
 from tests.lab.test_router import NODE1, PREFIXES, SERVERS, reaches
 from tests.post_2017 import AS_A_PROPERTY, AS_AN_INPUT, ROUTER
 
@@ -70,7 +70,8 @@ def no_router_left(cluster: CfyOf2017, untouched: None) -> Iterator[None]:
 
 def check_that_it_routes_until_uninstalled(cfy: CfyOf2017, kubectl: Callable[..., str]) -> None:
     assert kubectl("get", "pod", "nginx", "-o", "jsonpath={.spec.nodeName}") == "node1"
-    assert all(reaches(server) for server in SERVERS)
+    # This pod is ready as soon as its container runs.
+    until("the servers answer", lambda: all(reaches(server) for server in SERVERS), 20)
     hops = hosts.run("client", ["traceroute", "-n", "-q", "1", "-m", "3", SERVERS[0]]).stdout.splitlines()
     assert hops[1].split()[:2] == ["1", NODE1]
     assert routing.kernel_routes("node1") == PREFIXES

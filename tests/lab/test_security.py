@@ -169,7 +169,10 @@ def on_the_disk_of(node: str, text: str) -> list[str]:
     """The files of a node that hold a text; what it has in memory is mounted in its own namespace alone."""
     folder = state.current().cache / "nodes" / node
     found = subprocess.run(["grep", "-rlaF", text, str(folder)], capture_output=True, text=True, check=False)
-    assert found.returncode in (0, 1), found.stderr
+    # A kubelet removes what is left of pods that have gone, now and then, and a file may go while it is read.
+    complaints = found.stderr.splitlines()
+    assert all(line.endswith("No such file or directory") for line in complaints), found.stderr
+    assert found.returncode in (0, 1) or complaints
     return found.stdout.splitlines()
 
 

@@ -63,7 +63,7 @@ def register_anew(kubectl: Callable[..., str]) -> None:
     kubectl("delete", "node", "node1")
     on_node1("sudo", "systemctl", "restart", "kubelet")
     ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-    until("node1 is Ready", lambda: kubectl("get", "node", "node1", "-o", ready, check=False) == "True", 30)
+    until("node1 is Ready", lambda: kubectl("get", "node", "node1", "-o", ready, check=False) == "True", 90)
 
 
 def test_a_router_by_ssh_though_the_session_drops_in_its_install(

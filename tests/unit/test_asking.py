@@ -188,6 +188,7 @@ def test_whatever_a_router_says_it_is_shown_and_judged(lived: Life, said: dict[s
     router.report = lambda ready: {**honest, **said}
     live = condition.live(lived.cluster, US.identity, lived.record)
     assert table.of(json.loads(json.dumps(live, allow_nan=False)))
-    assert json.dumps([*condition._wrong(lived.cluster, US.identity, lived.record)], allow_nan=False)
+    # What cannot be shown raises.
+    json.dumps([*condition._wrong(lived.cluster, US.identity, lived.record)], allow_nan=False)
     told = condition.differences(lived.cluster, US, lived.record, wanted(), lived.access)
-    assert json.dumps(told, allow_nan=False)
+    json.dumps(told, allow_nan=False)

@@ -40,6 +40,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standstill, "_SECONDS", 0.3)
+    monkeypatch.setattr(standstill, "_LOOKS", 5)
 
 
 @pytest.fixture(autouse=True)

@@ -81,7 +81,9 @@ def serving(serve: Server) -> Iterator[int]:
             serve(connection)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept)
+        # Nobody may come.
+        listening.settimeout(10)
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
         thread.join()

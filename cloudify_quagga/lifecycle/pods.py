@@ -15,11 +15,9 @@ CLEAN = ("stopped: 0 routes left", "swept: 0 routes left")
 # Without its image a container can do nothing any more.
 _WITHOUT_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
-# A kubelet's word for a container that it removed before it had told how it ended (seen of 1.20, 1 of 15
-# pods; it says no more until it looks again, 60 to 90 s later).
-_ENDED_UNSEEN = "ContainerStatusUnknown"
-
-# A container that is on its way, and needs no explanation yet.
+# A container that is on its way, and needs no explanation yet; or one that had lived, and that its kubelet
+# removed before it had told how it ended (seen of 1.20, 1 of 15 pods; it says no more until it looks again,
+# 60 to 90 s later). The end that it tells of is an earlier life's then, or none: ContainerStatusUnknown.
 _UNDER_WAY = ("ContainerCreating", "PodInitializing")
 
 
@@ -158,7 +156,8 @@ def backs_off(pod: Manifest) -> bool:
 
 def left_something(pod: Manifest) -> str | None:
     """Why a pod that is gone may have left routes on its node; None where it surely has not."""
-    if "running" in (_container(pod).get("state") or {}):
+    status = _container(pod)
+    if "running" in (status.get("state") or {}) or (_ended_unseen(status) and _has_restarted(pod)):
         return "it went without a last word"
     words = last_words(pod)
     if words is None or words.startswith(CLEAN) or (words.startswith(REFUSED) and not _has_restarted(pod)):
@@ -212,11 +211,14 @@ def _container(pod: Manifest) -> dict[str, Any]:
 
 def _is_held_in_vain(status: dict[str, Any]) -> bool:
     """Of one container, which does not run."""
-    waiting = (status.get("state") or {}).get("waiting")
-    before = (status.get("lastState") or {}).get("terminated") or {}
-    return waiting is not None and (
-        waiting.get("reason") in _WITHOUT_IMAGE or before.get("reason") == _ENDED_UNSEEN
-    )
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") in _WITHOUT_IMAGE or _ended_unseen(status)
+
+
+def _ended_unseen(status: dict[str, Any]) -> bool:
+    """Of one container, that its kubelet has lost sight of it."""
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") in _UNDER_WAY and "terminated" in (status.get("lastState") or {})
 
 
 def _containers(pod: Manifest) -> list[dict[str, Any]]:

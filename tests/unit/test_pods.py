@@ -164,6 +164,16 @@ def test_a_container_that_its_kubelet_lost_sight_of_is_over() -> None:
     assert not pods.is_held_in_vain(going)
 
 
+@pytest.mark.parametrize("earlier", ["stopped: 0 routes left", "refused: there is no eth9", ""])
+def test_of_a_container_that_was_lost_sight_of_an_earlier_lifes_word_says_nothing(earlier: str) -> None:
+    before = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "message": earlier}}
+    going = pod(containerStatuses=[{**UNSEEN, "lastState": before, "restartCount": 1}])
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert pods.is_over(going)
+    assert pods.is_held_in_vain(going)
+    assert pods.left_something(going) == "it went without a last word"
+
+
 @pytest.mark.parametrize(
     ("states", "stopped"),
     [([ended()], True), ([ended(), ended()], True), ([ended(), RUNNING], False), ([], False)],

@@ -48,6 +48,7 @@ def down() -> None:
         with progress.step("taking the lab down"):
             _dismantle()
         lab.remove()
+        state.leave_machine()
 
 
 def healthy() -> bool:
@@ -116,7 +117,7 @@ def _assemble(names: list[str], *, api_only: bool) -> None:
             control.up_alone()
         return
     with progress.step("networks"):
-        network.up(len(names), state.current().directory)
+        network.up(len(names), state.machine())
     ssh.make_keys([network.CONTROL, *names])
     _together(_step("control plane", control.up), _step("registry", registry.up))
     ssh.up()
@@ -134,11 +135,11 @@ def _dismantle() -> None:
     # Whatever else lives in the lab's hosts: what `run` started, daemons started but not yet written down.
     process.end({pid for host in hosts for pid in process.inside(network.namespace(host))}, grace=1.0)
     if hosts:
-        network.down(lab.directory)
+        network.down(state.machine())
 
 
 def _hosts() -> list[str]:
-    """The hosts that are there; those of the machine's lab are no business of another one."""
+    """The hosts of this lab that are there."""
     return network.present() if state.may_have_hosts() else []
 
 

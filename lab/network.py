@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import LabError, packages
+from lab import LabError, packages, state
 
 CONTROL = "control"
 MAX_NODES = 40
@@ -78,13 +78,13 @@ def cluster_address(node: str) -> str:
 
 def namespace(host: str) -> str:
     """The network namespace a host lives in."""
-    return f"quagga-{host}"
+    return f"quagga{state.suffix()}-{host}"
 
 
 def present() -> list[str]:
-    """The hosts whose namespaces exist."""
-    pattern = re.compile(r"quagga-(control|client|server|node[0-9]+)")
-    names = [path.name for path in NAMESPACES.glob("quagga-*")]
+    """The hosts of this lab whose namespaces exist."""
+    pattern = re.compile(namespace("(control|client|server|node[0-9]+)"))
+    names = [path.name for path in NAMESPACES.glob("quagga*")]
     return sorted(match.group(1) for name in names if (match := pattern.fullmatch(name)))
 
 

@@ -51,7 +51,7 @@ def up(name: str) -> None:
     for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
         (home / part).mkdir(parents=True)
     (home / "own/var/log/kubelet.log").symlink_to(_log(name, "kubelet"))
-    cgroups.create(_group(name), state.current().directory)
+    cgroups.create(_group(name), state.machine())
     address = network.cluster_address(name)
     credentials = control.kubelet(name, address)
     _write_json(home / "etc/kubelet.json", kubelet_configuration(name, credentials, home / "etc"))
@@ -78,7 +78,7 @@ def down(name: str) -> None:
     process.end(process.inside(network.namespace(name)), grace=0.0)
     hosts.pid_file(name).unlink(missing_ok=True)
     cgroups.remove(_group(name))
-    cgroups.restore(state.current().directory, _group("node"))
+    cgroups.restore(state.machine(), "quagga-")
     if directory(name).exists():
         shutil.rmtree(directory(name))
 
@@ -87,13 +87,13 @@ def left() -> list[str]:
     """The nodes of which anything is left, running or not."""
     found = {path.name for path in directory("").glob("node*")}
     found |= {name for name in state.current().daemons() if re.fullmatch("node[0-9]+", name)}
-    found |= {name.removeprefix("quagga-") for name in cgroups.present(_group("node"))}
+    found |= {name.removeprefix(_group("")) for name in cgroups.present(_group("node"))}
     return sorted(found | {name for name in network.present() if name.startswith("node")})
 
 
 def directory(name: str) -> Path:
     """Where a node keeps its files while it lives; not under /run, which may be small."""
-    return state.current().cache / "nodes" / name
+    return state.current().cache / f"nodes{state.suffix()}" / name
 
 
 def kubelet_configuration(name: str, credentials: control.Kubelet, etc: Path) -> dict[str, Any]:
@@ -121,6 +121,8 @@ def kubelet_configuration(name: str, credentials: control.Kubelet, etc: Path) ->
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "50Mi"},
         "imageGCHighThresholdPercent": 100,
         "nodeStatusUpdateFrequency": "2s",
+        # A kubelet of 1.20 loses sight of pods at times, and looks again after this to one and a half of it.
+        "syncFrequency": "10s",
         "serializeImagePulls": False,
         "eventRecordQPS": 0,
         "registryPullQPS": 0,
@@ -216,7 +218,7 @@ def _own_file(files: Path, path: str, content: str) -> str:
 
 
 def _group(name: str) -> str:
-    return f"quagga-{name}"
+    return f"quagga{state.suffix()}-{name}"
 
 
 def _write_json(path: Path, value: object) -> None:

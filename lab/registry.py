@@ -41,7 +41,7 @@ def down() -> None:
 
 def storage() -> Path:
     """Where the images are kept."""
-    return state.current().cache / "registry"
+    return state.current().cache / f"registry{state.suffix()}"
 
 
 def push(layout: Path, name: str) -> str:

@@ -152,7 +152,7 @@ def _write_kubeconfigs(home: Path, content: bytes) -> None:
 
 
 def _home() -> Path:
-    return state.current().cache / "nodes" / network.CONTROL
+    return state.current().cache / f"nodes{state.suffix()}" / network.CONTROL
 
 
 def _home_of(account: Account, home: Path) -> Path:

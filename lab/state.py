@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -129,9 +129,9 @@ class State:
 def current() -> State:
     """The lab of this machine; without root, the lab of this user (an API server only).
 
-    QUAGGA_LAB names another beside it, which is an API server only, too.
+    QUAGGA_LAB names another beside it.
     """
-    name = "-".join(filter(None, (NAME, _named())))
+    name = f"{NAME}{suffix()}"
     if os.geteuid() == 0:
         return State(Path("/run") / name)
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -141,8 +141,29 @@ def current() -> State:
 
 
 def may_have_hosts() -> bool:
-    """Whether hosts and nodes are this lab's: root has them, and a machine has room for one lab with them."""
-    return os.geteuid() == 0 and not _named()
+    """Whether hosts and nodes are this lab's: root has them."""
+    return os.geteuid() == 0
+
+
+def suffix() -> str:
+    """What tells what is this lab's from what is another's, in names: nothing for the machine's own."""
+    name = os.environ.get("QUAGGA_LAB", "")
+    if name and not _NAMED.fullmatch(name):
+        raise LabError(f"QUAGGA_LAB={name!r}: a lab's name is of small letters, digits and hyphens")
+    return f"-{name}" if name else ""
+
+
+def machine() -> Path:
+    """Where the labs of a machine write down what the last of them has to undo."""
+    directory = Path("/run") / f"{NAME}s"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory
+
+
+def leave_machine() -> None:
+    """Take that away, if nothing stands there any more."""
+    with suppress(OSError):
+        machine().rmdir()
 
 
 def write(path: Path, text: str) -> None:
@@ -150,13 +171,6 @@ def write(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
     Path(file.name).replace(path)
-
-
-def _named() -> str:
-    name = os.environ.get("QUAGGA_LAB", "")
-    if name and not _NAMED.fullmatch(name):
-        raise LabError(f"QUAGGA_LAB={name!r}: a lab's name is of small letters, digits and hyphens")
-    return name
 
 
 def _wait_for(file: IO[str], waiting: Callable[[], None]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lab import network
+
 
 def find(host: str, name: str) -> list[int]:
     """Process ids in the host's network namespace whose command name is exactly `name`, in no order of age.
@@ -32,7 +34,7 @@ def container_init(host: str) -> int:
 
 
 def _in_namespace(host: str) -> list[int]:
-    wanted = os.stat(f"/run/netns/quagga-{host}").st_ino
+    wanted = (network.NAMESPACES / network.namespace(host)).stat().st_ino
     return [pid for pid in _pids() if _netns(pid) == wanted]
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from lab import hosts, network, process, state, traffic
+from lab.node import directory
 from tests.lab import processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
@@ -167,7 +168,7 @@ def test_no_secret_is_written_anywhere(
 
 def on_the_disk_of(node: str, text: str) -> list[str]:
     """The files of a node that hold a text; what it has in memory is mounted in its own namespace alone."""
-    folder = state.current().cache / "nodes" / node
+    folder = directory(node)
     found = subprocess.run(["grep", "-rlaF", text, str(folder)], capture_output=True, text=True, check=False)
     # A kubelet removes what is left of pods that have gone, now and then, and a file may go while it is read.
     complaints = found.stderr.splitlines()

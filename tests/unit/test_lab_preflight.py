@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import LabError, preflight, state
+from lab import LabError, network, node, preflight, state
 
 HEADER = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 DEFAULT = "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -88,10 +88,10 @@ def test_no_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--api-only" in sentence
 
 
-def test_a_lab_beside_the_machines_own_has_no_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_beside_the_machines_own_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUAGGA_LAB", "beside")
-    assert "which has no nodes" in refusal(preflight._root)
     assert state.current().directory.name.startswith("cloudify-quagga-lab-beside")
-    assert not state.may_have_hosts()
+    assert network.namespace("node1") == "quagga-beside-node1"
+    assert node.directory("node1").parent.name == "nodes-beside"
     monkeypatch.setenv("QUAGGA_LAB", "../etc")
     assert refusal(state.current).startswith("QUAGGA_LAB='../etc': a lab's name is of small letters")

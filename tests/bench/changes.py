@@ -28,6 +28,7 @@ POD = PROJECT / "tests" / "lab" / "pod-2017.yaml"
 Kubectl = Callable[..., str]
 # Three deaths of a daemon are more than this apart.
 _PAUSE = 35.0
+_RATE = 100
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _rows(what: str, count: int, ours: Sequence[Seen], theirs: Sequence[Seen]) -
     yield Figure(what, "s", [one.seconds for one in ours], beside, [one.seconds for one in theirs])
     fewest = f"- fewest of {count} routes in the kernel"
     yield Figure(fewest, "", [one.fewest for one in ours], beside, [one.fewest for one in theirs])
-    lost = "- packets lost, 100/s"
+    lost = f"- packets lost, {_RATE}/s"
     yield Figure(lost, "", [one.lost for one in ours], beside, [one.lost for one in theirs])
 
 
@@ -74,7 +75,7 @@ def _rows(what: str, count: int, ours: Sequence[Seen], theirs: Sequence[Seen]) -
 def _seen(count: int) -> Iterator[list[float]]:
     """Watches while something changes; the block appends its seconds, and finds the rest there afterwards."""
     noted: list[float] = []
-    with traffic.TableWatch("node1", node.prefixes(count)) as table, traffic.Stream() as stream:
+    with traffic.TableWatch("node1", node.prefixes(count)) as table, traffic.Stream(rate=_RATE) as stream:
         yield noted
     noted += [table.lowest, stream.delivery.lost]
 

@@ -14,6 +14,7 @@ from tests.lab import faults, processes, routing
 from tests.lab.cfy import Cfy
 from tests.lab.conftest import until
 from tests.lab.living import MANY, Router, clean, pod_of, routes
+from tests.lab.test_changes import A_TENTH
 from tests.lab.test_condition import row
 from tests.lab.test_router import router_pod
 
@@ -41,7 +42,7 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
             until(f"{daemon} is back", lambda: processes.find("node1", daemon) not in ([], [victim]), 5)  # noqa: B023
             until("all is well", router.is_well, 60)
         # zebra withdraws what a dead staticd had at once; the supervisor puts others there as soon as it can.
-        assert stream.delivery.lost <= (10 if daemon == "staticd" else 0)
+        assert stream.delivery.lost <= (A_TENTH if daemon == "staticd" else 0)
         assert len(routing.kernel_routes("node1")) == len(THOUSAND)
     assert pod_of(kubectl) == before
 
@@ -58,7 +59,7 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
     assert router_pod(kubectl, "status.containerStatuses[0].lastState.terminated.reason") == "OOMKilled"
     assert table.lowest == len(THOUSAND)
     # The routes of before give way to those of the next life.
-    assert stream.delivery.lost <= 10
+    assert stream.delivery.lost <= A_TENTH
     assert "Task failed" not in router.operation("lifecycle.heal")
     assert router.drift().keys() == {"properties"}
     assert row(router.show())[3:7] == ["1000", "1000", "0", "0"]

@@ -53,12 +53,13 @@ wagon: $(READY)
 bundle: wagon
 	@$(PY) -m packing.bundle
 
-# The lab's tests beside all others, which give way to them; JOBS=1 runs one after the other.
-JOBS ?= 2
+# The lab's tests in two labs, beside all others, which give way to them; with less than 4 jobs there is one lab,
+# and JOBS=1 runs one test after the other.
+JOBS ?= 4
 TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup)
 
 unit: $(READY)
-	$(PY) -m pytest $(TOGETHER) tests/unit
+	$(PY) -m pytest $(if $(TOGETHER),-n 2) tests/unit
 
 # A demo that is still installed holds the nodes that the tests need, so it is taken back first.
 test: $(READY) lint

@@ -267,9 +267,13 @@ def _controllers(place: Place, authority: pki.Authority) -> None:
         f"--flex-volume-plugin-dir={state.current().directory / 'volume-plugins'}",
         f"--service-account-private-key-file={state.current().pki / 'service-accounts.key'}",
         f"--root-ca-file={authority.certificate}",
-        # A node that says nothing for eight of its status updates is NotReady; 40 s are for larger clusters.
-        "--node-monitor-grace-period=16s",
     ]
+    if place.netns:
+        # A node that says nothing for eight of its status updates is NotReady; 40 s are for larger clusters.
+        argv.append("--node-monitor-grace-period=16s")
+    else:
+        # Its nodes have no kubelets, and are as ready as whoever made them says.
+        argv.append("--controllers=*,-nodelifecycle")
     _client(name, argv, place, authority)
 
 

@@ -15,6 +15,10 @@ from lab import LabError, packages, state
 LAST_LINES = 6
 
 
+# A machine that runs a lab has memory to spare; Go's collector would take a part of the processor instead.
+_ROOMY = {"GOGC": "400"}
+
+
 def spawn(
     name: str,
     argv: list[str],
@@ -33,7 +37,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=packages.environment() | (env or {}),
+            env=packages.environment() | _ROOMY | (env or {}),
             start_new_session=True,
             pass_fds=pass_fds,
         )

@@ -12,6 +12,24 @@ import pytest
 HERE = Path(__file__).parent
 # These look at hosts' routing tables and send packets; a cluster of one's own lends them no hosts.
 NEED_HOSTS = (HERE / "lab",)
+FIRST = "lab"
+# The other lab's name, and about half of the lab's tests: for the most part they wait for kubelets.
+SECOND = "second"
+IN_THE_SECOND = (
+    "test_faults.py",
+    "test_interruptions.py",
+    "test_microservice.py",
+    "test_pod_2017.py",
+    "test_post_2017.py",
+    "test_ssh.py",
+    "test_turned_away.py",
+)
+# Whose tests share what is made once: a lab, an API server, a wagon, an SSH server. In the order they begin.
+GROUPS = (FIRST, SECOND, "api", "packaging", "ssh")
+# So many that both labs have a worker each, and there are others.
+JOBS = 4
+# Whether there are tests of the lab and others at the same time.
+BESIDE = pytest.StashKey[bool]()
 GIVES_WAY = 10
 # What is started by whoever is in it is in it too, whatever sessions that makes: an API server, daemons.
 GROUP = Path("/sys/fs/cgroup/cpu/quagga-tests-beside")
@@ -22,21 +40,31 @@ LAST = 5.0
 
 # Before xdist looks for the marks.
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` the lab's tests run beside all others, which touch nothing of the lab.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `-n 4 --dist loadgroup` the lab's tests run in two labs, beside all others, which touch neither.
 
-    Where there are none of the lab, each goes to whoever has time.
+    Those that share something run one after the other; each of the others goes to whoever has time.
     """
+    config.stash[BESIDE] = any(map(_needs_hosts, items)) and "PYTEST_XDIST_WORKER" in os.environ
     if any(map(_needs_hosts, items)):
         for item in items:
-            item.add_marker(pytest.mark.xdist_group("lab" if _needs_hosts(item) else "beside"))
+            if (group := _group(item)) in GROUPS:
+                item.add_marker(pytest.mark.xdist_group(group))
+        if config.stash[BESIDE]:
+            # Who is free takes the first that is left, and the longest are to begin first.
+            items.sort(key=lambda item: [*GROUPS, "image", "hostile", "unit"].index(_group(item)))
     _say_what_is_not_run(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
-    grouped = item.get_closest_marker("xdist_group") is not None
-    if "PYTEST_XDIST_WORKER" in os.environ and grouped and not _needs_hosts(item):
+    if not item.config.stash[BESIDE]:
+        return
+    if _group(item) == SECOND:
+        os.environ["QUAGGA_LAB"] = SECOND
+    else:
+        os.environ.pop("QUAGGA_LAB", None)
+    if not _needs_hosts(item):
         _give_way()
 
 
@@ -75,6 +103,15 @@ def _say_what_is_not_run(items: list[pytest.Item]) -> None:
     for item in items:
         if _needs_hosts(item):
             item.add_marker(not_run)
+
+
+def _group(item: pytest.Item) -> str:
+    """The folder of tests, for those of the lab one of the labs."""
+    if not _needs_hosts(item):
+        return item.path.relative_to(HERE).parts[0]
+    # Each lab has a worker to itself, for what is made once is made of one lab.
+    two = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) >= JOBS
+    return SECOND if two and item.path.name in IN_THE_SECOND else FIRST
 
 
 def _needs_hosts(item: pytest.Item) -> bool:

@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from kubernetes import client, config
 
 from lab import hosts, image, kubebuild, state
 from tests.lab import routing
@@ -22,7 +24,12 @@ from tests.lab.cfy import PROJECT, Cfy, WarmCfy
 from tests.lab.living import Router
 
 OURS = "app.kubernetes.io/managed-by=cloudify"
-KINDS = "daemonsets,deployments,statefulsets,jobs,pods,configmaps,secrets,services,leases"
+KINDS = (
+    *(f"/apis/apps/v1/{kind}" for kind in ("daemonsets", "deployments", "statefulsets")),
+    "/apis/batch/v1/jobs",
+    *(f"/api/v1/{kind}" for kind in ("pods", "configmaps", "secrets", "services")),
+    "/apis/coordination.k8s.io/v1/leases",
+)
 
 # Ends at once when it is told to, as not every program does that is process 1.
 _SLEEP = "trap 'exit 0' TERM; sleep infinity & wait"
@@ -47,28 +54,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_lifecycle.py")
 
 
-@pytest.fixture(scope="session")
-def kubeconfig() -> Path:
+@pytest.fixture(scope="package")
+def kubeconfig() -> Iterator[Path]:
     """The lab, up, with the router's image in its registry; its administrator's kubeconfig."""
-    subprocess.run([sys.executable, "-m", "lab", "up"], cwd=PROJECT, check=True)
-    subprocess.run([sys.executable, "-m", "lab", "image", "docker/quagga", "quagga"], cwd=PROJECT, check=True)
-    return state.current().kubeconfig
+    for words in (["up"], ["image", "docker/quagga", "quagga"]):
+        subprocess.run([sys.executable, "-m", "lab", *words], cwd=PROJECT, check=True)
+    yield state.current().kubeconfig
+    # Whoever started the tests holds the machine's own.
+    if state.suffix():
+        subprocess.run([sys.executable, "-m", "lab", "down"], cwd=PROJECT, check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def image_root(kubeconfig: Path) -> Path:
     """The image's root file system, unpacked."""
     return image.build(PROJECT / "docker" / "quagga", "quagga")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kubectl(kubeconfig: Path) -> Callable[..., str]:
     """Runs the real kubectl and returns what it printed."""
 
     def call(*arguments: str, check: bool = True, stdin: str | None = None) -> str:
         # As `python -m lab kubectl` runs it, but without a Python for each of some thousand calls.
         program = [kubebuild.program("kubectl"), f"--cache-dir={state.current().directory / 'kubectl'}"]
-        env = {**os.environ, "KUBECONFIG": str(state.current().kubeconfig)}
+        # It ends before it could have collected anything worth its time.
+        env = {**os.environ, "KUBECONFIG": str(state.current().kubeconfig), "GOGC": "off"}
         argv = [*program, *arguments]
         done = subprocess.run(
             argv, cwd=PROJECT, env=env, text=True, capture_output=True, check=False, input=stdin
@@ -88,7 +99,7 @@ def cfy(tmp_path: Path) -> Iterator[Cfy]:
     made.uninstall_the_rest()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pod_networks(kubectl: Callable[..., str]) -> None:
     """Every node has had a pod: the bridge of the pods' network comes with the first, and stays."""
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(_FIRST))
@@ -98,35 +109,33 @@ def pod_networks(kubectl: Callable[..., str]) -> None:
 
 
 @pytest.fixture
-def untouched(kubectl: Callable[..., str]) -> Iterator[None]:
+def untouched(kubeconfig: Path) -> Iterator[None]:
     """Fails the test unless hosts, labels and objects are at its end what they were at its start."""
-    with nothing_left(kubectl):
+    with nothing_left():
         yield
 
 
 @contextmanager
-def nothing_left(kubectl: Callable[..., str]) -> Iterator[None]:
+def nothing_left() -> Iterator[None]:
     """A block at whose end hosts, labels and objects have to be what they were at its start."""
-    before = routing.state(), _cluster_state(kubectl)
+    before = routing.state(), _cluster_state()
     assert before[1]["objects"] == [], "the lab holds objects of ours before the test begins"
     yield
     # A deleted pod's containers and the API's view of them settle within a moment of each other.
     deadline = time.monotonic() + 5
-    while (routing.state(), _cluster_state(kubectl)) != before and time.monotonic() < deadline:
+    while (routing.state(), _cluster_state()) != before and time.monotonic() < deadline:
         time.sleep(0.2)
     assert routing.state() == before[0]
-    assert _cluster_state(kubectl) == before[1]
+    assert _cluster_state() == before[1]
 
 
 @pytest.fixture(scope="module")
-def standing(
-    least: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Router]:
+def standing(least: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """A router with the blueprint's own routes on node1, for all tests of a module."""
     directory = tmp_path_factory.mktemp("standing")
     cfy = WarmCfy(directory / "cfy")
     made = Router(cfy, directory)
-    with nothing_left(kubectl):
+    with nothing_left():
         try:
             cfy.install("cluster", kubeconfig=str(least), node="node1")
             made.install()
@@ -149,7 +158,7 @@ def router(standing: Router) -> Iterator[Router]:
         raise
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def least(kubeconfig: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kubeconfig of the account that rbac/ makes: what a router needs, and no more."""
     kubectl("apply", "-f", str(PROJECT / "rbac" / "cloudify-quagga.yaml"))
@@ -169,11 +178,23 @@ def least(kubeconfig: Path, kubectl: Callable[..., str], tmp_path_factory: pytes
     return path
 
 
-@pytest.fixture
-def labelled(cfy: Cfy, least: Path) -> Cfy:
+@pytest.fixture(scope="module")
+def cluster(least: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cfy]:
     """A `cfy` that has installed the cluster blueprint on node1, with the least rights."""
-    cfy.install("cluster", kubeconfig=str(least), node="node1")
-    return cfy
+    made = WarmCfy(tmp_path_factory.mktemp("cluster") / "cfy")
+    with nothing_left():
+        try:
+            made.install("cluster", kubeconfig=str(least), node="node1")
+            yield made
+        finally:
+            made.uninstall_the_rest()
+
+
+@pytest.fixture
+def labelled(cluster: Cfy) -> Iterator[Cfy]:
+    """It, for one test that leaves nothing else installed."""
+    yield cluster
+    cluster.uninstall_the_rest(but="cluster")
 
 
 @pytest.fixture
@@ -188,9 +209,13 @@ def second_next_hop() -> Iterator[None]:
 def until(what: str, holds: Callable[[], Any], seconds: float) -> Any:
     """Poll until `holds()` is true and return what it gave; its last falsehood ends the test."""
     deadline = time.monotonic() + seconds
+    asked = time.monotonic()
     while not (result := holds()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
+        now = time.monotonic()
+        assert now < deadline, f"not within {seconds} s: {what}"
+        # Who is waited for has the processor for longer than asking takes.
+        time.sleep(max(0.1, 2 * (now - asked)))
+        asked = time.monotonic()
     return result
 
 
@@ -199,14 +224,31 @@ def _links_of_pods(node: str) -> list[str]:
     return [link["ifname"] for link in links if link["ifname"].startswith("veth")]
 
 
-def _cluster_state(kubectl: Callable[..., str]) -> dict[str, Any]:
-    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
-    objects = kubectl("get", KINDS, "--all-namespaces", "-l", OURS, "-o", "name").split()
+def _cluster_state() -> dict[str, Any]:
+    nodes = _listed("/api/v1/nodes")
+    objects = [
+        f"{path}/{one['metadata']['name']}" for path in KINDS for one in _listed(path, labelSelector=OURS)
+    ]
     return {
         "labels": {node["metadata"]["name"]: node["metadata"]["labels"] for node in nodes},
         "managers": {node["metadata"]["name"]: _our_managers(node) for node in nodes},
         "objects": objects,
     }
+
+
+def _listed(path: str, **query: str) -> list[dict[str, Any]]:
+    """As kubectl lists, but without the tenth of a second of a processor that each start of it takes."""
+    kubeconfig = state.current().kubeconfig
+    api = _client(kubeconfig, kubeconfig.stat().st_mtime_ns)
+    answer = api.call_api(path, "GET", query_params=list(query.items()), _preload_content=False)
+    found: list[dict[str, Any]] = json.loads(answer.data)["items"]
+    return found
+
+
+@cache
+def _client(kubeconfig: Path, written: int) -> client.ApiClient:
+    """One for each life of the lab."""
+    return config.new_client_from_config(str(kubeconfig))
 
 
 def _our_managers(node: dict[str, Any]) -> list[str]:

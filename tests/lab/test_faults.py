@@ -28,6 +28,13 @@ PATIENTLY = ("--task-retries", "20")
 
 
 @pytest.fixture
+def labelled(cfy: Cfy, least: Path) -> Cfy:
+    """A cluster of a test's own, since others here label the same node or take the node away."""
+    cfy.install("cluster", kubeconfig=str(least), node="node1")
+    return cfy
+
+
+@pytest.fixture
 def router(labelled: Cfy, tmp_path: Path) -> Router:
     return routing_router(labelled, tmp_path)
 

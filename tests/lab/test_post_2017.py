@@ -45,15 +45,13 @@ class CfyOf2017(Cfy):
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    kubeconfig: Path, kubectl: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[CfyOf2017]:
+def cluster(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CfyOf2017]:
     """The post's cluster, for the routers of all tests; that it leaves no trace is shown at their end."""
     cfy = CfyOf2017(tmp_path_factory.mktemp("post"))
     blueprint = PROJECT / "blueprints" / "post-2017-cluster" / "local.yaml"
     inputs: dict[str, Any] = {"node": "node1", "master": "10.200.0.1"}
     inputs |= {"ssh_username": "ubuntu", "ssh_keyfilename": KEY}
-    with nothing_left(kubectl):
+    with nothing_left():
         try:
             cfy.install_file(blueprint, "cluster", **inputs)
             yield cfy

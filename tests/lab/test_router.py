@@ -55,6 +55,13 @@ def test_two_blueprints_make_packets_flow_and_take_it_back_twice(plain_cfy: Cfy,
         plain_cfy.uninstall("cluster")
 
 
+def test_the_cluster_uninstalled_before_its_router(cfy: Cfy, least: Path) -> None:
+    cfy.install("cluster", kubeconfig=str(least), node="node1")
+    cfy.install("router", cluster_deployment="cluster")
+    cfy.uninstall("cluster")
+    cfy.uninstall("router")
+
+
 def test_ipv6_is_routed_too(labelled: Cfy) -> None:
     assert not reaches("2001:db8:10::1")
     routes = [{"prefix": "2001:db8:10::/64", "next_hop": "fd00:172::1"}]

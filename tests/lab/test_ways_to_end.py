@@ -120,12 +120,6 @@ def test_a_router_whose_pod_was_torn_away_is_swept(labelled: Cfy, kubectl: Calla
     assert "node1: swept: 0 routes left" in labelled.uninstall("router").stdout
 
 
-def test_the_cluster_uninstalled_before_its_router(labelled: Cfy) -> None:
-    labelled.install("router", cluster_deployment="cluster")
-    labelled.uninstall("cluster")
-    labelled.uninstall("router")
-
-
 def test_a_node_that_has_the_image_no_more_is_not_said_to_be_clean(
     labelled: Cfy, kubectl: Callable[..., str]
 ) -> None:

@@ -7,6 +7,7 @@ ends with it. Nothing of `cloudify_cli` itself is imported beforehand: it reads 
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -167,6 +168,8 @@ def _serve(line: socket.socket) -> None:
     # Keepers are nobody's to wait for; and tests that are interrupted take back by `cfy` what they have made.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Or each child's collector would touch, and so copy, all that is imported.
+    gc.freeze()
     while True:
         message, descriptors, _, _ = socket.recv_fds(line, _LONGEST, 2)
         if not message:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,7 @@ def restricted(
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
         rbac.create_cluster_role({"metadata": {"name": name}, "rules": list(rules)})
         rbac.create_cluster_role_binding({"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})
-        return _of_account(core, kubeconfig, tmp_path, namespace, "restricted")
+        return _of_account(core, kubeconfig, tmp_path, namespace, "restricted", rules)
 
     yield make
     for delete in (rbac.delete_cluster_role_binding, rbac.delete_cluster_role):
@@ -151,17 +152,46 @@ def confined(
         named = {"metadata": {"name": "confined"}}
         rbac.create_namespaced_role(namespace, {**named, "rules": list(rules)})
         rbac.create_namespaced_role_binding(namespace, {**named, "roleRef": role, "subjects": [subject]})
-        return _of_account(core, kubeconfig, tmp_path, namespace, "confined")
+        return _of_account(core, kubeconfig, tmp_path, namespace, "confined", rules)
 
     return make
 
 
 def _of_account(
-    core: client.CoreV1Api, kubeconfig: Path, directory: Path, namespace: str, account: str
+    core: client.CoreV1Api,
+    kubeconfig: Path,
+    directory: Path,
+    namespace: str,
+    account: str,
+    rules: Sequence[dict[str, Any]],
 ) -> Path:
     request = {"spec": {"audiences": [], "expirationSeconds": 3600}}
     token = core.create_namespaced_service_account_token(account, namespace, request).status.token
-    return with_token(kubeconfig, directory / f"{account}.kubeconfig", token)
+    path = with_token(kubeconfig, directory / f"{account}.kubeconfig", token)
+    _await_granted(core, f"system:serviceaccount:{namespace}:{account}", namespace, rules)
+    return path
+
+
+def _await_granted(
+    core: client.CoreV1Api, user: str, namespace: str, rules: Sequence[dict[str, Any]]
+) -> None:
+    """An API server's authorizer learns of roles and bindings a moment after they are made."""
+    api = client.AuthorizationV1Api(core.api_client)
+    deadline = time.monotonic() + 20
+    for right in (right for rule in rules for right in _rights(rule)):
+        review = {"spec": {"user": user, "resourceAttributes": {"namespace": namespace, **right}}}
+        while not api.create_subject_access_review(review).status.allowed:
+            assert time.monotonic() < deadline, f"{user} may not {right}"
+            time.sleep(0.05)
+
+
+def _rights(rule: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """One of each of a rule's resources, as a review asks for it."""
+    for said in rule.get("resources", ()):
+        resource, _, subresource = said.partition("/")
+        asked = {"group": rule["apiGroups"][0], "resource": resource, "verb": rule["verbs"][0]}
+        name = rule.get("resourceNames", [""])[0]
+        yield {**asked, "subresource": subresource, "name": name}
 
 
 def with_token(original: Path, path: Path, token: str) -> Path:

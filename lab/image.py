@@ -110,8 +110,9 @@ def _built(directory: Path, name: str) -> Path:
 def forget(images: Path) -> None:
     """Remove the images used longest ago, and what interrupted builds left that nobody may build again."""
     finished = [path for path in images.iterdir() if not path.name.startswith(".")]
-    for old in sorted(finished, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT:]:
-        # Its name goes first, so that nobody finds half of it; another process may think of it too.
+    # Another process may think of the same ones.
+    for old in sorted(finished, key=_used, reverse=True)[KEPT:]:
+        # Its name goes first, so that nobody finds half of it.
         with suppress(FileNotFoundError):
             old.rename(old.with_name(f".{old.name}.partial.old"))
     for partial in images.glob(".*.partial.*"):
@@ -121,6 +122,13 @@ def forget(images: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if partial.exists():
                 shutil.rmtree(partial)
+
+
+def _used(image: Path) -> int:
+    try:
+        return image.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _build(directory: Path, name: str, suites: set[str], into: Path) -> None:

@@ -137,3 +137,11 @@ def test_the_images_used_last_are_kept(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
         f"image{age}" for age in range(image.KEPT)
     ]
+
+
+def test_an_image_that_another_process_has_just_forgotten(tmp_path: Path) -> None:
+    # Seen in the directory, and not there any more when it is looked at.
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "there").mkdir()
+    image.forget(tmp_path)
+    assert (tmp_path / "there").is_dir()

@@ -9,7 +9,7 @@ TOOLS := .venv-tools/.ready
 help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
 	@echo 'make demo-down   takes all of it back'
-	@echo 'make test        every test, on the real thing                        (root; 23 to 32 minutes, with JOBS=1 about 40)'
+	@echo 'make test        every test, on the real thing                        (root; 22 to 25 minutes, with JOBS=1 about 40)'
 	@echo 'make unit        the tests that need no cluster                       (about a minute)'
 	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (seconds)'
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'

@@ -48,7 +48,6 @@ def down() -> None:
         with progress.step("taking the lab down"):
             _dismantle()
         lab.remove()
-        state.leave_machine()
 
 
 def healthy() -> bool:
@@ -116,8 +115,8 @@ def _assemble(names: list[str], *, api_only: bool) -> None:
         with progress.step("API server"):
             control.up_alone()
         return
-    with progress.step("networks"):
-        network.up(len(names), state.machine())
+    with progress.step("networks"), state.machine() as marks:
+        network.up(len(names), marks)
     ssh.make_keys([network.CONTROL, *names])
     _together(_step("control plane", control.up), _step("registry", registry.up))
     ssh.up()
@@ -134,8 +133,9 @@ def _dismantle() -> None:
         ssh.down()
     # Whatever else lives in the lab's hosts: what `run` started, daemons started but not yet written down.
     process.end({pid for host in hosts for pid in process.inside(network.namespace(host))}, grace=1.0)
-    if hosts:
-        network.down(state.machine())
+    if state.may_have_hosts():
+        with state.machine() as marks:
+            network.down(marks)
 
 
 def _hosts() -> list[str]:

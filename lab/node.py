@@ -51,7 +51,8 @@ def up(name: str) -> None:
     for part in ("etc/cni", "files", *(f"own/{path.strip('/')}" for path in OWN)):
         (home / part).mkdir(parents=True)
     (home / "own/var/log/kubelet.log").symlink_to(_log(name, "kubelet"))
-    cgroups.create(_group(name), state.machine())
+    with state.machine() as marks:
+        cgroups.create(_group(name), marks)
     address = network.cluster_address(name)
     credentials = control.kubelet(name, address)
     _write_json(home / "etc/kubelet.json", kubelet_configuration(name, credentials, home / "etc"))
@@ -78,7 +79,8 @@ def down(name: str) -> None:
     process.end(process.inside(network.namespace(name)), grace=0.0)
     hosts.pid_file(name).unlink(missing_ok=True)
     cgroups.remove(_group(name))
-    cgroups.restore(state.machine(), "quagga-")
+    with state.machine() as marks:
+        cgroups.restore(marks, "quagga-")
     if directory(name).exists():
         shutil.rmtree(directory(name))
 
@@ -88,7 +90,9 @@ def left() -> list[str]:
     found = {path.name for path in directory("").glob("node*")}
     found |= {name for name in state.current().daemons() if re.fullmatch("node[0-9]+", name)}
     found |= {name.removeprefix(_group("")) for name in cgroups.present(_group("node"))}
-    return sorted(found | {name for name in network.present() if name.startswith("node")})
+    found |= set(network.present())
+    # Another lab's name may begin like a node of this one.
+    return sorted(name for name in found if re.fullmatch("node[0-9]+", name))
 
 
 def directory(name: str) -> Path:

@@ -153,17 +153,23 @@ def suffix() -> str:
     return f"-{name}" if name else ""
 
 
-def machine() -> Path:
-    """Where the labs of a machine write down what the last of them has to undo."""
-    directory = Path("/run") / f"{NAME}s"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
-
-
-def leave_machine() -> None:
-    """Take that away, if nothing stands there any more."""
-    with suppress(OSError):
-        machine().rmdir()
+@contextmanager
+def machine() -> Iterator[Path]:
+    """Where the labs of a machine write down what the last of them has to undo; for one of them at a time."""
+    run = os.open("/run", os.O_RDONLY)
+    try:
+        # A file of its own would be left there, or be gone while another waits for it.
+        fcntl.flock(run, fcntl.LOCK_EX)
+        directory = Path("/run") / f"{NAME}s"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        try:
+            yield directory
+        finally:
+            # Not as long as something stands there.
+            with suppress(OSError):
+                directory.rmdir()
+    finally:
+        os.close(run)
 
 
 def write(path: Path, text: str) -> None:

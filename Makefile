@@ -56,7 +56,7 @@ bundle: wagon
 # The lab's tests in two labs, beside all others, which give way to them; with less than 4 jobs there is one lab,
 # and JOBS=1 runs one test after the other.
 JOBS ?= 4
-TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup)
+TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup --no-loadscope-reorder)
 
 unit: $(READY)
 	$(PY) -m pytest $(if $(TOGETHER),-n 2) tests/unit
@@ -75,8 +75,10 @@ endif
 bench: $(READY)
 	@$(PY) -m lab hold -- $(PY) -m tests.bench
 
+# The second one is there after tests that were cut off.
 lab-down:
 	@$(PY) -m lab down
+	@QUAGGA_LAB=second $(PY) -m lab down
 
 # What .demo remembers of a cluster of one's own is the only way to take a demo back from there.
 clean:

@@ -24,6 +24,8 @@ IN_THE_SECOND = (
     "test_ssh.py",
     "test_turned_away.py",
 )
+# The lab that whoever started the tests holds.
+HELD = os.environ.get("QUAGGA_LAB")
 # Whose tests share what is made once: a lab, an API server, a wagon, an SSH server. In the order they begin.
 GROUPS = (FIRST, SECOND, "api", "packaging", "ssh")
 # So many that both labs have a worker each, and there are others.
@@ -32,7 +34,7 @@ JOBS = 4
 BESIDE = pytest.StashKey[bool]()
 GIVES_WAY = 10
 # What is started by whoever is in it is in it too, whatever sessions that makes: an API server, daemons.
-GROUP = Path("/sys/fs/cgroup/cpu/quagga-tests-beside")
+GROUP = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests")
 # Where everybody else has 1,024.
 SHARES = 300
 LAST = 5.0
@@ -60,10 +62,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
     if not item.config.stash[BESIDE]:
         return
-    if _group(item) == SECOND:
-        os.environ["QUAGGA_LAB"] = SECOND
-    else:
+    lab = SECOND if _group(item) == SECOND else HELD
+    if lab is None:
         os.environ.pop("QUAGGA_LAB", None)
+    else:
+        os.environ["QUAGGA_LAB"] = lab
     if not _needs_hosts(item):
         _give_way()
 

@@ -127,6 +127,7 @@ class Cfy:
                 failures.append(failure)
                 # What one test leaves is not to fail all that come after it.
                 self("uninstall", "-b", name, check=False)
+                self.forget(name)
         if failures:
             raise failures[0]
 

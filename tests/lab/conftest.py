@@ -19,6 +19,7 @@ import yaml
 from kubernetes import client, config
 
 from lab import hosts, image, kubebuild, state
+from tests.conftest import SECOND
 from tests.lab import routing
 from tests.lab.cfy import PROJECT, Cfy, WarmCfy
 from tests.lab.living import Router
@@ -57,12 +58,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def kubeconfig() -> Iterator[Path]:
     """The lab, up, with the router's image in its registry; its administrator's kubeconfig."""
-    for words in (["up"], ["image", "docker/quagga", "quagga"]):
-        subprocess.run([sys.executable, "-m", "lab", *words], cwd=PROJECT, check=True)
-    yield state.current().kubeconfig
-    # Whoever started the tests holds the machine's own.
-    if state.suffix():
-        subprocess.run([sys.executable, "-m", "lab", "down"], cwd=PROJECT, check=True)
+    # Whoever started the tests holds the machine's own; the second is there for them alone.
+    ours = os.environ.get("QUAGGA_LAB") == SECOND
+    if ours:
+        _lab("down")
+    try:
+        _lab("up")
+        _lab("image", "docker/quagga", "quagga")
+        yield state.current().kubeconfig
+    finally:
+        if ours:
+            _lab("down")
+
+
+def _lab(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "lab", *words], cwd=PROJECT, check=True)
 
 
 @pytest.fixture(scope="package")

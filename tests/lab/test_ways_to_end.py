@@ -59,11 +59,12 @@ def test_a_second_install_over_a_living_one_is_refused_and_uninstalled_with_it(l
 
 def test_a_second_router_on_the_same_node_is_refused(labelled: Cfy) -> None:
     labelled.install("router", cluster_deployment="cluster")
+    labelled.expect("other")
     other = labelled(*ROUTER, "-b", "other", check=False)
     assert other.returncode != 0
     assert "node_selector: on node1 another router lives already, DaemonSet router-" in other.stdout
     assert "`cfy uninstall -b router` removes it" in other.stdout
-    labelled("uninstall", "-b", "other")
+    labelled.uninstall("other")
     assert routing.kernel_routes("node1") == {"10.0.0.0/24", "10.10.0.0/24"}
 
 
@@ -98,12 +99,13 @@ def test_an_interface_that_the_node_lacks_fails_at_once(labelled: Cfy) -> None:
 
 
 def test_an_image_that_cannot_be_pulled_is_told_with_its_events(labelled: Cfy) -> None:
+    labelled.expect("router")
     said = labelled(*ROUTER, "-b", "router", "-i", "image=nosuch", "--task-retries", "0", check=False)
     assert said.returncode != 0
     assert "on node1 is not ready: ImagePullBackOff" in said.stdout or "ErrImagePull" in said.stdout
     # The last three tell of its pulling, or of the time that it waits between two tries.
     assert re.search(r'events: .*(Pulling|Back-off pulling) image "nosuch"', said.stdout)
-    labelled("uninstall", "-b", "router")
+    labelled.uninstall("router")
 
 
 def test_an_install_that_was_killed_is_uninstalled(labelled: Cfy, kubectl: Callable[..., str]) -> None:

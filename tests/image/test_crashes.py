@@ -61,7 +61,8 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     assert router.status["routes"]["missing"] == []
     assert poller.readings > 50
     if daemon == "staticd":
-        assert poller.absent < 1
+        # Usually a tenth of a second at most; with four at work on two cores 1.5 s were seen.
+        assert poller.absent < 5
     else:
         assert poller.absences == []
     assert node.routes(202) == []

@@ -15,17 +15,18 @@ help:
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
+# Most of what is installed is never imported; the rest is compiled when it is.
 $(READY): setup.py plugin.yaml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --editable '.[lab,dev]'
+	@.venv/bin/pip install --quiet --no-compile --editable '.[lab,dev]'
 	@touch $@
 
 $(TOOLS): packing/tools.txt | $(READY)
 	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/pip install --quiet --requirement packing/tools.txt
+	@.venv-tools/bin/pip install --quiet --no-compile --requirement packing/tools.txt
 	@touch $@
 
 demo: $(READY)

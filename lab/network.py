@@ -111,13 +111,12 @@ def down(marks: Path) -> None:
             _batch(name, [f"link del {link}" for link in _links(name)])
         _ip(f"netns del {namespace(name)}")
     mark = marks / _MADE_NAMESPACES
-    if not mark.exists() or (NAMESPACES.exists() and any(NAMESPACES.iterdir())):
-        return
-    # Somebody else may have taken the directory away.
-    if NAMESPACES.exists():
-        subprocess.run(["umount", str(NAMESPACES)], check=True, capture_output=True)
-        NAMESPACES.rmdir()
-    mark.unlink()
+    if mark.exists() and not any(NAMESPACES.glob("*")):
+        # Somebody else may have taken the directory away.
+        if NAMESPACES.exists():
+            subprocess.run(["umount", str(NAMESPACES)], check=True, capture_output=True)
+            NAMESPACES.rmdir()
+        mark.unlink()
 
 
 def control_script(nodes: int) -> list[str]:

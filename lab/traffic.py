@@ -51,7 +51,7 @@ class Stream:
     :param least: the block's end is waited with until so many packets are sent.
     """
 
-    def __init__(self, address: str = "10.0.0.1", rate: float = RATE, least: int = 1000) -> None:
+    def __init__(self, address: str = "10.0.0.1", rate: float = RATE, least: int = 2500) -> None:
         self._address = address
         self._rate = rate
         self._least = least
@@ -86,7 +86,7 @@ class TableWatch:
         self._host = host
         self._prefixes = list(prefixes)
         self.lowest = len(self._prefixes)
-        self.readings = 0
+        self.looks = 0
 
     def __enter__(self) -> TableWatch:
         self._reader = _start(self._host, "table")
@@ -97,7 +97,7 @@ class TableWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.lowest, self.readings = json.loads(_ended(self._reader))
+        self.lowest, self.looks = json.loads(_ended(self._reader))
 
 
 def _start(host: str, what: str, *arguments: str) -> subprocess.Popen[str]:
@@ -162,7 +162,7 @@ def _table() -> None:
     """
     wanted = {_as_in_table(line.strip()) for line in iter(sys.stdin.readline, "\n")}
     print("reading", flush=True)
-    lowest, readings, counted, read = len(wanted), 0, "", 0.0
+    lowest, looks, counted, read = len(wanted), 0, "", 0.0
     while not _input_ended(0):
         counts = Path("/proc/net/fib_triestat").read_text()
         # What comes and what goes at the same moment leave the counts as they are.
@@ -171,10 +171,10 @@ def _table() -> None:
             lines = Path("/proc/net/route").read_text().splitlines()[1:]
             held = {(words[1], words[7]) for words in map(str.split, lines)}
             lowest = min(lowest, len(wanted & held))
-        readings += 1
+        looks += 1
         # Those who are read about need the processor too.
         time.sleep(_BETWEEN)
-    print(json.dumps([lowest, readings]))
+    print(json.dumps([lowest, looks]))
 
 
 def _as_in_table(prefix: str) -> tuple[str, str]:

@@ -35,8 +35,8 @@ BESIDE = pytest.StashKey[bool]()
 GIVES_WAY = 10
 # What is started by whoever is in it is in it too, whatever sessions that makes: an API server, daemons.
 GROUP = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests")
-# Where everybody else has 1,024.
-SHARES = 300
+# Of two workers, where everybody else has 1,024.
+SHARES = 600
 LAST = 5.0
 
 

@@ -75,7 +75,10 @@ def _rows(what: str, count: int, ours: Sequence[Seen], theirs: Sequence[Seen]) -
 def _seen(count: int) -> Iterator[list[float]]:
     """Watches while something changes; the block appends its seconds, and finds the rest there afterwards."""
     noted: list[float] = []
-    with traffic.TableWatch("node1", node.prefixes(count)) as table, traffic.Stream(rate=_RATE) as stream:
+    with (
+        traffic.TableWatch("node1", node.prefixes(count)) as table,
+        traffic.Stream(rate=_RATE, least=1000) as stream,
+    ):
         yield noted
     noted += [table.lowest, stream.delivery.lost]
 

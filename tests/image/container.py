@@ -390,7 +390,7 @@ class Poller:
             self._wanted[version].add(line)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
-        self.readings = 0
+        self.looks = 0
         self.absences: list[tuple[float, int]] = []
 
     def __enter__(self) -> Poller:
@@ -417,7 +417,7 @@ class Poller:
                 missing = sum(
                     len(self._wanted[version] - _lines(self._node.table(version))) for version in versions
                 )
-            self.readings += 1
+            self.looks += 1
             if missing:
                 self.absences.append((time.monotonic(), missing))
             # Those who are read about need the processor too.

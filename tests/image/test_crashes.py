@@ -59,10 +59,9 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     assert router.status["repairs"]["daemons"] == 1
     assert router.status["last_error"] == f"{daemon} was killed by signal 9"
     assert router.status["routes"]["missing"] == []
-    assert poller.readings > 50
+    assert poller.looks > 250
     if daemon == "staticd":
-        # Usually a tenth of a second at most; with four at work on two cores 1.5 s were seen.
-        assert poller.absent < 5
+        assert poller.absent < 1
     else:
         assert poller.absences == []
     assert node.routes(202) == []
@@ -112,10 +111,10 @@ def test_after_a_crash_wanted_routes_stay_and_others_go(
         killed.kill()
         router = start(frr_conf=frr_conf(second)).await_ready()
         took = time.monotonic() - router.began
-    print(f"ready again after {took:.2f} s, {poller.readings} readings, absent {poller.absent:.3f} s")
+    print(f"ready again after {took:.2f} s, {poller.looks} looks, absent {poller.absent:.3f} s")
 
     assert poller.absences == []
-    assert poller.readings > 50
+    assert poller.looks > 250
     assert set(node.routes(196)) == set(prefixes(second))
     assert node.routes(202) == []
     assert ("172.16.0.7" in node.ip("route show 10.100.0.0/24")) == ("172.16.0.7" in str(second))

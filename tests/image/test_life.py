@@ -271,5 +271,5 @@ def test_a_backup_route_counts_while_the_first_choice_is_away(
     with Poller(node, ["10.0.0.0/24"]) as poller:
         node.ip("address del 172.16.0.254/24 dev eth1")
         await_that(lambda: "10.200.0.1" in node.ip("route show 10.0.0.0/24"), 5)
-    assert poller.readings
+    assert poller.looks
     await_that(lambda: router.status["routes"]["installed"] == 1 and router.ready, 10, router)

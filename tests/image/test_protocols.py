@@ -161,12 +161,13 @@ def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
     with Poller(node, prefixes(STATIC)) as poller:
         killed = time.monotonic()
         os.kill(router.pids(daemon)[0], signal.SIGKILL)
-        await_that(lambda: "was brought back" in str(router.status["reason"]), 13, router)
+        await_that(lambda: "was brought back" in str(router.status["reason"]), 10, router)
         took = time.monotonic() - killed
         await_that(lambda: sorted(running(router).splitlines()) == sorted(before.splitlines()), 5, router)
         router.await_ready()
     print(f"{daemon} back after {took:.2f} s")
 
+    assert took < 5
     assert poller.absences == []
     assert [router.pids(name) for name in ("zebra", "mgmtd", "staticd")] == others
     assert router.status["daemons"][daemon]["restarts"] == 1
@@ -228,17 +229,12 @@ def test_daemons_that_die_one_after_the_other_all_get_their_lines_again(
             os.kill(router.pids(daemon)[0], signal.SIGKILL)
             time.sleep(pause)
 
-        # More where FRR's mgmtd crashes or stands still because somebody died whom it was telling.
-        await_that(lambda: router.status["repairs"]["daemons"] >= 5, 20, router)
-        await_that(lambda: sorted(running(router).splitlines()) == before, 20, router)
+        await_that(lambda: router.status["repairs"]["daemons"] == 5 + router.crashes, 20, router)
+        await_that(lambda: sorted(running(router).splitlines()) == before, 10, router)
         await_that(lambda: router.ready, 20, router)
 
     assert poller.absences == []
     assert node.routes(202) == []
-    # And those two that are ended where nobody does anything.
-    assert router.status["repairs"]["daemons"] <= 5 + router.crashes + 2 * router.log.count(
-        "did nothing for 5 s"
-    )
 
 
 def test_the_twins_of_one_that_comes_back_outlast_another_that_dies_meanwhile(
@@ -258,7 +254,7 @@ def test_the_twins_of_one_that_comes_back_outlast_another_that_dies_meanwhile(
         await_that(lambda: router.ready, 20, router)
 
     # zebra withdraws what a dead staticd had at once; nothing of it is given a second time.
-    assert poller.absent < 5
+    assert poller.absent < 1
     assert router.status["repairs"]["routes"] == 0
     assert node.routes(202) == []
 

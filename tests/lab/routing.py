@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from lab.hosts import run
 
@@ -37,6 +38,17 @@ def beside_a_router(told: dict[str, list[str]]) -> dict[str, list[str]]:
     """
     kept = {name: lines for name, lines in told.items() if not name.endswith(("ip nexthop", "alias of lo"))}
     return {name: [_NUMBER.sub("nhid -", line) for line in lines] for name, lines in kept.items()}
+
+
+def changes(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """Lines that only one of two states has: ``["- node1: ip route: ...", "+ node1: ip route: ..."]``."""
+    lines, found = (
+        Counter(f"{name}: {line}" for name, told in one.items() for line in told) for one in (before, after)
+    )
+    return [
+        *(f"- {line}" for line in (lines - found).elements()),
+        *(f"+ {line}" for line in (found - lines).elements()),
+    ]
 
 
 def kernel_routes(host: str, protocol: str = STATICD, *, ipv6: bool = False) -> set[str]:

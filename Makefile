@@ -15,18 +15,17 @@ help:
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
-# Most of what is installed is never imported; the rest is compiled when it is.
 $(READY): setup.py plugin.yaml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --no-compile --editable '.[lab,dev]'
+	@.venv/bin/pip install --quiet --editable '.[lab,dev]'
 	@touch $@
 
 $(TOOLS): packing/tools.txt | $(READY)
 	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/pip install --quiet --no-compile --requirement packing/tools.txt
+	@.venv-tools/bin/pip install --quiet --requirement packing/tools.txt
 	@touch $@
 
 demo: $(READY)
@@ -62,7 +61,8 @@ TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup --no-loadsc
 unit: $(READY)
 	$(PY) -m pytest $(if $(TOGETHER),-n 2) tests/unit
 
-# A demo that is still installed holds the nodes that the tests need, so it is taken back first.
+# A demo that is still installed holds the nodes that the tests need, so it is taken back first. Each of some
+# thousand starts of Python would compile the project anew where nothing compiled is to be kept.
 test: $(READY) lint
 ifdef QUAGGA_KUBECONFIG
 	@$(PY) -m demo ask
@@ -70,7 +70,7 @@ ifdef QUAGGA_KUBECONFIG
 	$(PY) -m pytest
 else
 	@$(PY) -m demo down --keep-lab
-	@$(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
+	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
 endif
 
 bench: $(READY)

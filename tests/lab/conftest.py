@@ -158,10 +158,15 @@ def standing(least: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def router(standing: Router) -> Iterator[Router]:
     """It, with the routing that it has by its node's properties, before the test and after."""
     before = routing.beside_a_router(routing.state())
+
+    def changed() -> list[str]:
+        return routing.changes(before, routing.beside_a_router(routing.state()))
+
     yield standing
     try:
         standing.reset()
-        assert routing.changes(before, routing.beside_a_router(routing.state())) == []
+        # What is said to be done is done; whether it becomes so later helps to find out why it is not.
+        assert changed() == [], f"a moment later: {changed()}"
     except Exception:
         # What one test leaves is not to fail all that come after it.
         standing.install_anew()

@@ -247,9 +247,13 @@ class Container:
         """Swap the file and wait until it is applied; returns the seconds that it took."""
         began = time.monotonic()
         self.swap(frr_conf)
-        wanted = hashlib.sha256(frr_conf.encode()).hexdigest()
-        await_that(lambda: self.status["applied_hash"] == wanted, seconds, self)
+        self.await_applied(frr_conf, seconds)
         return time.monotonic() - began
+
+    def await_applied(self, frr_conf: str, seconds: float = 30) -> None:
+        """Wait until it says that it has taken this file."""
+        wanted = hash_of(frr_conf)
+        await_that(lambda: self.status["applied_hash"] == wanted, seconds, self)
 
     def remount(self, frr_conf: str) -> None:
         """Write the mounted file in place, as an editor would."""
@@ -422,6 +426,11 @@ class Poller:
                 self.absences.append((time.monotonic(), missing))
             # Those who are read about need the processor too.
             time.sleep(_BETWEEN)
+
+
+def hash_of(frr_conf: str) -> str:
+    """By which a router calls a configuration."""
+    return hashlib.sha256(frr_conf.encode()).hexdigest()
 
 
 def await_that(condition: Callable[[], bool], seconds: float, container: Container | None = None) -> None:

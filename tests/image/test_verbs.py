@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.configurations import ENVIRONMENT, frr_conf, many
-from tests.image.container import Container, Node, await_that
+from tests.image.container import Container, Node, await_that, hash_of
 
 KEYS = {
     "node",
@@ -266,6 +266,39 @@ def test_a_report_is_of_this_moment(node: Node, start: Callable[..., Container])
     report = router.ask("report")[1]
     os.kill(router.pid, signal.SIGCONT)
     assert report["forwarding_differs"] == ["IPv4 on all"]
+
+
+def test_a_change_is_done_when_nothing_is_left_of_its_making(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=frr_conf(many(1000))).await_ready()
+    # The moment is a short one, and a busy machine may let it pass.
+    for number in range(5):
+        text = frr_conf(many(1000, f"172.16.0.{2 + number}"))
+        router.swap(text)
+        stop_when_the_daemons_have(text, router)
+        report, twins = router.ask("report")[1], node.routes(202)
+        os.kill(router.pid, signal.SIGCONT)
+        router.await_applied(text)
+        if twins:
+            break
+    assert twins
+    assert not report["ready"]
+    assert report["applied_hash"] == report["wanted_hash"] == hash_of(text)
+    assert report["reason"].startswith("the configuration is being changed from ")
+
+    await_that(lambda: bool(router.ask("report")[1]["ready"]), 30, router)
+    assert node.routes(202) == []
+
+
+def stop_when_the_daemons_have(text: str, router: Container) -> None:
+    """Have the supervisor do nothing more once the file is written from which its daemons would start."""
+    given = Path(f"/proc/{router.pid}/root/etc/frr/frr.conf")
+    deadline = time.monotonic() + 60
+    while given.read_text() != text:
+        assert time.monotonic() < deadline, router.log
+        time.sleep(0.001)
+    os.kill(router.pid, signal.SIGSTOP)
 
 
 def test_a_report_of_a_router_that_has_not_started(start: Callable[..., Container]) -> None:

@@ -100,7 +100,7 @@ class Reporter:
         return Failed(f"{self.status} is not as the router writes it, which it does at each of its looks")
 
     def _applied(self, known: Mapping[str, Any]) -> Configuration | None:
-        """What the daemons were given; while a change is under way it is what they had before."""
+        """What the daemons were given; until a change is made it is what they had before."""
         if known["applied_hash"] is None:
             return None
         try:
@@ -122,7 +122,7 @@ class Reporter:
             forwarding=seen.differing,
             stuck=seen.stuck,
         )
-        why = _dead(running, known) or reason(observation)
+        why = _dead(running, known) or _unlooked(known, applied) or reason(observation)
         return {
             **seen.facts,
             "wanted_hash": observation.wanted_hash,
@@ -155,6 +155,14 @@ def is_well(report: Mapping[str, Any]) -> bool:
         and not report["forwarding_differs"]
         and all(facts["pid"] is not None for facts in report["daemons"].values())
     )
+
+
+def _unlooked(known: Mapping[str, Any], applied: Configuration) -> str | None:
+    """A change is made, but what was put into the kernel for its time goes when the supervisor looks."""
+    before = str(known["applied_hash"])
+    if before == applied.hash:
+        return None
+    return f"the configuration is being changed from {before[:16]} to {applied.hash[:16]}"
 
 
 def _dead(running: list[str], known: Mapping[str, Any]) -> str | None:

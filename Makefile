@@ -4,6 +4,9 @@ PY := .venv/bin/python
 READY := .venv/.ready
 TOOLS := .venv-tools/.ready
 
+# Each start of Python, of which there are some thousand, would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo demo-down test bench reference unit lint cfy-lint wagon bundle lab-down clean
 
 help:
@@ -61,8 +64,7 @@ TOGETHER := $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadgroup --no-loadsc
 unit: $(READY)
 	$(PY) -m pytest $(if $(TOGETHER),-n 2) tests/unit
 
-# A demo that is still installed holds the nodes that the tests need, so it is taken back first. Each of some
-# thousand starts of Python would compile the project anew where nothing compiled is to be kept.
+# A demo that is still installed holds the nodes that the tests need, so it is taken back first.
 test: $(READY) lint
 ifdef QUAGGA_KUBECONFIG
 	@$(PY) -m demo ask
@@ -70,7 +72,7 @@ ifdef QUAGGA_KUBECONFIG
 	$(PY) -m pytest
 else
 	@$(PY) -m demo down --keep-lab
-	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
+	@$(PY) -m lab hold -- $(PY) -m pytest $(TOGETHER)
 endif
 
 bench: $(READY)
@@ -86,3 +88,4 @@ clean:
 	@if [ -e .demo/own/cluster.json ]; then echo 'A demo stands on a cluster of your own; QUAGGA_KUBECONFIG=... make demo-down takes it back first.' >&2; exit 1; fi
 	@env -u QUAGGA_KUBECONFIG $(MAKE) --no-print-directory demo-down
 	rm -rf .venv .venv-tools .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -279,15 +279,42 @@ def test_a_change_is_done_when_nothing_is_left_of_its_making(
         stop_when_the_daemons_have(text, router)
         report, twins = router.ask("report")[1], node.routes(202)
         os.kill(router.pid, signal.SIGCONT)
-        router.await_applied(text)
         if twins:
             break
+        await_done(router, node)
     assert twins
     assert not report["ready"]
     assert report["applied_hash"] == report["wanted_hash"] == hash_of(text)
     assert report["reason"].startswith("the configuration is being changed from ")
 
-    await_that(lambda: bool(router.ask("report")[1]["ready"]), 30, router)
+    await_done(router, node)
+
+
+def test_a_change_that_is_taken_back_in_its_midst_is_still_under_way(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    text = frr_conf(many(1000))
+    router = start(frr_conf=text).await_ready()
+    router.swap(frr_conf(many(1000, "172.16.0.2")))
+    await_that(lambda: len(node.routes(202)) > 0, 20, router)
+
+    os.kill(router.pid, signal.SIGSTOP)
+    router.swap(text)
+    report = router.ask("report")[1]
+    os.kill(router.pid, signal.SIGCONT)
+    assert report["applied_hash"] == report["wanted_hash"] == hash_of(text)
+    assert not report["ready"]
+    assert report["reason"].startswith("the configuration is being changed from ")
+
+    await_done(router, node)
+    assert router.status["applied_hash"] == hash_of(text)
+
+
+def await_done(router: Container, node: Node) -> None:
+    """Wait until it says that it is ready, at whose word nothing may be left that a change has put up."""
+    deadline = time.monotonic() + 60
+    while not router.ask("report")[1]["ready"]:
+        assert time.monotonic() < deadline, router.log
     assert node.routes(202) == []
 
 

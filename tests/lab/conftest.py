@@ -135,7 +135,8 @@ def nothing_left() -> Iterator[None]:
     deadline = time.monotonic() + 5
     while (routing.state(), _cluster_state()) != before and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert routing.changes(before[0], routing.state()) == []
+    found = routing.changes(before[0], routing.state())
+    assert not found, found
     assert _cluster_state() == before[1]
 
 
@@ -159,14 +160,15 @@ def router(standing: Router) -> Iterator[Router]:
     """It, with the routing that it has by its node's properties, before the test and after."""
     before = routing.beside_a_router(routing.state())
 
-    def changed() -> list[str]:
+    def changes() -> list[str]:
         return routing.changes(before, routing.beside_a_router(routing.state()))
 
     yield standing
     try:
         standing.reset()
         # What is said to be done is done; whether it becomes so later helps to find out why it is not.
-        assert changed() == [], f"a moment later: {changed()}"
+        found = changes()
+        assert not found, f"{found}; a moment later {changes()}"
     except Exception:
         # What one test leaves is not to fail all that come after it.
         standing.install_anew()

@@ -49,7 +49,7 @@ _EMPTY: Final[Mapping[str, Any]] = {
     "last_error_at": None,
     "protocols": {},
 }
-_INTERNAL: Final = ("settling", "mended")
+_INTERNAL: Final = ("settling", "mended", "changing")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Reporter:
         return Failed(f"{self.status} is not as the router writes it, which it does at each of its looks")
 
     def _applied(self, known: Mapping[str, Any]) -> Configuration | None:
-        """What the daemons were given; until a change is made it is what they had before."""
+        """What the daemons were given, or are about to be when they all start anew."""
         if known["applied_hash"] is None:
             return None
         try:
@@ -122,7 +122,7 @@ class Reporter:
             forwarding=seen.differing,
             stuck=seen.stuck,
         )
-        why = _dead(running, known) or _unlooked(known, applied) or reason(observation)
+        why = _dead(running, known) or _under_way(known) or reason(observation)
         return {
             **seen.facts,
             "wanted_hash": observation.wanted_hash,
@@ -157,12 +157,14 @@ def is_well(report: Mapping[str, Any]) -> bool:
     )
 
 
-def _unlooked(known: Mapping[str, Any], applied: Configuration) -> str | None:
-    """A change is made, but what was put into the kernel for its time goes when the supervisor looks."""
-    before = str(known["applied_hash"])
-    if before == applied.hash:
+def _under_way(known: Mapping[str, Any]) -> str | None:
+    """Whichever file is mounted by now, and whatever the daemons have: it ends with a look at the kernel."""
+    changing = known.get("changing")
+    if not changing:
         return None
-    return f"the configuration is being changed from {before[:16]} to {applied.hash[:16]}"
+    return (
+        f"the configuration is being changed from {str(known['applied_hash'])[:16]} to {str(changing)[:16]}"
+    )
 
 
 def _dead(running: list[str], known: Mapping[str, Any]) -> str | None:

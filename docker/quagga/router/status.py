@@ -43,6 +43,10 @@ class Status:
             say("ready" if reason is None else f"not ready: {reason}")
         self._reason = reason
 
+    def note(self, facts: Mapping[str, object]) -> None:
+        """Write both files anew with these facts; whether the router is ready stays as it is."""
+        self.write(self._reason, facts)
+
     def _replace(self, name: str, text: str) -> None:
         draft = self._folder / f".{name}"
         draft.write_text(text, errors="backslashreplace")

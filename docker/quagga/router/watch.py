@@ -258,10 +258,10 @@ class Watch:
             # A daemon that dies on the way is noticed too late to have the twins of its routes put then. What
             # was refused is most likely refused again, as long as it is there.
             if not refused_before:
-                holding.stand_by(self._suite)
+                self._stand_by(name)
             wanted = admission.judge(content, self._suite, self._node, self._mounted.private)
             if refused_before:
-                holding.stand_by(self._suite)
+                self._stand_by(name)
         except (Refused, Failed) as error:
             self._try_again_at = time.monotonic() + self._seconds
             self._refuse(name, error)
@@ -276,6 +276,11 @@ class Watch:
         else:
             self._took(wanted, time.monotonic() - began)
         self._hush()
+
+    def _stand_by(self, name: str) -> None:
+        """The next look takes back what is put into the kernel for the time of a change, and says so."""
+        self._status.note({"changing": name})
+        holding.stand_by(self._suite)
 
     def _change(self, old: Configuration, new: Configuration) -> None:
         change = Change(self._suite, self._daemons, self._follow, old, new)
@@ -429,6 +434,7 @@ class Watch:
             **self._repairs.error,
             "settling": self._settling_until is not None,
             "mended": self._mended if time.monotonic() < self._mended_until else "",
+            "changing": None,
         }
 
     def _pause(self, quiet: bool, cost: float) -> float:

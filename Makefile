@@ -7,7 +7,7 @@ TOOLS := .venv-tools/.ready
 # Each start of Python, of which there are some thousand, would compile the project anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-down test bench reference unit lint cfy-lint wagon bundle lab-down clean
+.PHONY: python ruff mypy imports help demo demo-down test bench reference unit lint cfy-lint wagon bundle lab-down clean
 
 help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
@@ -18,15 +18,19 @@ help:
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 
-$(READY): setup.py plugin.yaml
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
+
+# pip would compile with one processor. Some packages bring files that do not compile, which nobody imports.
+$(READY): setup.py plugin.yaml | python
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --editable '.[lab,dev]'
+	@.venv/bin/pip install --quiet --no-compile --editable '.[lab,dev]'
+	@$(PY) -m compileall -q -j 0 .venv/lib >/dev/null || true
 	@touch $@
 
-$(TOOLS): packing/tools.txt | $(READY)
+$(TOOLS): packing/tools.txt | python
 	@$(PYTHON) -m venv .venv-tools
 	@.venv-tools/bin/pip install --quiet --requirement packing/tools.txt
 	@touch $@
@@ -37,12 +41,19 @@ demo: $(READY)
 demo-down:
 	@if [ -x $(PY) ]; then $(PY) -m demo down; else echo 'Nothing to undo: make demo has not run here.'; fi
 
-lint: $(READY) $(TOOLS)
+# Each part uses one processor, and both environments are installed at once.
+lint:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target mypy ruff imports cfy-lint
+
+ruff: $(READY)
 	.venv/bin/ruff check --no-cache .
 	.venv/bin/ruff format --no-cache --check .
+
+mypy: $(READY)
 	.venv/bin/mypy
+
+imports: $(READY)
 	.venv/bin/lint-imports
-	$(PY) -m packing.lint
 
 cfy-lint: $(READY) $(TOOLS)
 	$(PY) -m packing.lint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.configurations import frr_conf, many, prefixes
-from tests.image.container import Container, Node, Poller, await_that
+from tests.image.container import Container, Node, Poller, await_that, hash_of
 
 STAYING = [*many(20), "ipv6 route 2001:db8:5::/48 fd00:172::1"]
 
@@ -191,11 +190,11 @@ def test_what_is_refused_changes_nothing(
         await_that(lambda: router.status["refused"] is not None, 20, router)
         await_that(lambda: not router.ready, 10, router)
 
-    bad = hashlib.sha256(text.encode()).hexdigest()
+    bad = hash_of(text)
     assert router.status["refused"]["hash"] == router.status["wanted_hash"] == bad
     assert router.status["refused"]["reason"].startswith(sentence), router.status["refused"]
     assert router.status["reason"].startswith(f"the configuration {bad[:16]} was refused and ")
-    assert router.status["applied_hash"] == hashlib.sha256(good.encode()).hexdigest()
+    assert router.status["applied_hash"] == hash_of(good)
     assert sentence in router.log
     assert poller.absences == []
     await_that(lambda: node.routes(202) == [], 5, router)

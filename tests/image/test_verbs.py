@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -47,7 +46,7 @@ def test_a_good_configuration_is_accepted_and_changes_nothing(
 
     answer = router.ask("check", str(len(text)), given=text + "what comes after is not read")
 
-    assert answer == (0, {"accepted": True, "hash": hashlib.sha256(text.encode()).hexdigest()})
+    assert answer == (0, {"accepted": True, "hash": hash_of(text)})
     assert node.everything() == before
     assert router.ready
     assert router.last_words == ""

@@ -329,9 +329,10 @@ class Container:
             timeout=60,
         )
 
-    def work(self) -> float:
-        """Seconds of a processor that PID 1 and the programs it ran have used."""
-        return _work(Path(f"/proc/{self.pid}/stat"))
+    def work(self, daemon: str | None = None) -> float:
+        """Seconds of a processor that PID 1 and the programs it ran have used, or a daemon has."""
+        pid = self.pid if daemon is None else self.pids(daemon)[0]
+        return _work(Path(f"/proc/{pid}/stat"))
 
     def await_ready(self, seconds: float = 20) -> Container:
         """Wait until the probe says yes."""

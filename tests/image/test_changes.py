@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -314,6 +315,26 @@ def test_a_daemon_that_dies_in_the_middle_is_mended_and_the_change_finished(
     again = "did nothing for 5 s" in router.log
     assert again or router.status["repairs"]["daemons"] == 1 + router.crashes
     assert node.routes(202) == []
+
+
+def test_a_change_waits_until_another_lets_go_of_the_configuration_and_is_made_once(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=frr_conf(many(10))).await_ready()
+    router.await_quiet("mgmtd")
+    # It changes nothing, and takes some seconds to be read.
+    router.run("tee", "/run/by-hand.conf", given="\n".join([*many(10) * 300, ""]))
+    by_hand = Thread(target=router.run, args=["vtysh", "-d", "mgmtd", "-f", "/run/by-hand.conf"])
+
+    worked = router.work("mgmtd")
+    by_hand.start()
+    await_that(lambda: router.work("mgmtd") > worked + 0.2, 10, router)
+    router.apply(frr_conf([*many(10), "ip route 10.30.0.0/24 172.16.0.3"]))
+    by_hand.join()
+
+    assert "Lock already taken" in router.log
+    assert router.log.count("pending SET-CFG: 1\n") == 1
+    assert "10.30.0.0/24" in node.routes(196)
 
 
 def test_what_staticd_was_told_by_a_mgmtd_that_died_does_not_come_back_to_it(

@@ -116,6 +116,11 @@ SAID = [
         "% Route cannot have two",
     ),
     (Result(0, "% Refusing to remove a non-existent route\n", ""), None),
+    (Result(0, "% Can't enter config; running datastore locked by another session\n", ""), None),
+    (
+        Result(0, "% Can't enter config; candidate datastore locked by another session\n% Unknown: x\n", ""),
+        "% Unknown: x",
+    ),
     (
         Result(
             13, "[1|bgpd] sending\nAS is 65000\n", "line 3: Failure to communicate[13] to bgpd, line: x\n"

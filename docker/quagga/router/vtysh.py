@@ -18,8 +18,12 @@ _PAUSE: Final = 0.25
 _LOADING_SECONDS: Final = 600
 _LOCKED: Final = re.compile(r"datastore.*lock|lock.*datastore", re.IGNORECASE)
 _COMPLAINT: Final = re.compile(r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.*", re.IGNORECASE)
-# What has gone already need not be removed.
-_HARMLESS: Final = "Refusing to remove a non-existent route"
+_HARMLESS: Final = re.compile(
+    # What has gone already need not be removed.
+    "Refusing to remove a non-existent route"
+    # vtysh waits for it, and says so every 0.1 s; what it was to hand over it does afterwards.
+    r"|Can't enter config; \w+ datastore locked by another session"
+)
 _PROGRESS: Final = re.compile(r"\[\d+\|\w+\] |Waiting for children")
 _ECHO: Final = re.compile(r"(% \w+ \w+)\b.*", re.DOTALL)
 # What vtysh says itself, beside what the daemons say.
@@ -89,7 +93,7 @@ def complaint_in(result: Result) -> str | None:
     for index, line in enumerate(lines):
         if line == _COMMIT_FAILED and lines[index + 1 :]:
             return f"% {masked(lines[index + 1])}"
-        if _COMPLAINT.match(line) and _HARMLESS not in line:
+        if _COMPLAINT.match(line) and not _HARMLESS.search(line):
             return masked(line)
     if result.status == 0:
         return None
@@ -115,7 +119,7 @@ def _told(arguments: Sequence[str], follow: Follower) -> str | None:
     for _ in range(_TRIES):
         result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=follow())
         complaint = complaint_in(result)
-        if complaint is None or not _LOCKED.search(result.text):
+        if complaint is None or not _LOCKED.search(complaint):
             break
         time.sleep(_PAUSE)
     return complaint

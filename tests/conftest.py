@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +38,9 @@ GIVES_WAY = 10
 GROUP = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests")
 # Of two workers, where everybody else has 1,024.
 SHARES = 600
+# Of the one test at a time that judges how fast routers are; it is idle most of its time.
+TIMED = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests-timed")
+TIMED_SHARES = 4096
 LAST = 5.0
 
 
@@ -59,7 +63,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What runs beside the lab's tests gives way to them: they strike at moments, and look at once."""
+    """What runs beside the lab's tests gives way to them: they strike at moments, and look at once.
+
+    But for what is marked as timed: of a router that hardly gets a processor there is nothing to learn.
+    """
     if not item.config.stash[BESIDE]:
         return
     lab = SECOND if _group(item) == SECOND else HELD
@@ -67,33 +74,43 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.environ.pop("QUAGGA_LAB", None)
     else:
         os.environ["QUAGGA_LAB"] = lab
-    if not _needs_hosts(item):
+    if _needs_hosts(item):
+        return
+    try:
+        if item.get_closest_marker("timed"):
+            _enter(TIMED, TIMED_SHARES)
+        else:
+            _enter(GROUP, SHARES)
+    except OSError:
+        # No root, or control groups of version 2.
         _give_way()
+
+
+def _enter(group: Path, shares: int) -> None:
+    group.mkdir(exist_ok=True)
+    (group / "cpu.shares").write_text(str(shares))
+    (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
 @cache
 def _give_way() -> None:
+    """The kernel weighs sessions before it looks at niceness."""
     os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY)
-    try:
-        GROUP.mkdir(exist_ok=True)
-        (GROUP / "cpu.shares").write_text(str(SHARES))
-        (GROUP / "cgroup.procs").write_text(str(os.getpid()))
-    except OSError:
-        # No root, or control groups of version 2. The kernel weighs sessions before it looks at niceness.
-        autogroup = Path("/proc/self/autogroup")
-        if autogroup.exists():
-            os.setsid()
-            autogroup.write_text(str(GIVES_WAY))
+    autogroup = Path("/proc/self/autogroup")
+    if autogroup.exists():
+        os.setsid()
+        autogroup.write_text(str(GIVES_WAY))
 
 
 def pytest_unconfigure() -> None:
-    """The group goes with the last that was in it, which may need a moment to end."""
+    """The groups go with the last that was in them, which may need a moment to end."""
     deadline = time.monotonic() + LAST
-    while "PYTEST_XDIST_WORKER" not in os.environ and GROUP.exists() and time.monotonic() < deadline:
-        try:
-            GROUP.rmdir()
-        except OSError:
-            time.sleep(0.1)
+    left = [] if "PYTEST_XDIST_WORKER" in os.environ else [GROUP, TIMED]
+    while (left := [group for group in left if group.exists()]) and time.monotonic() < deadline:
+        for group in left:
+            with suppress(OSError):
+                group.rmdir()
+        time.sleep(0.1)
 
 
 def _say_what_is_not_run(items: list[pytest.Item]) -> None:

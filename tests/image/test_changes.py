@@ -51,6 +51,7 @@ def test_the_same_by_a_restart_as_in_2017_loses_routes(node: Node, start: Callab
     assert max(missing for _, missing in poller.absences) == 200
 
 
+@pytest.mark.timed
 def test_one_of_a_thousand(node: Node, start: Callable[..., Container]) -> None:
     lines = many(1000)
     router = start(frr_conf=frr_conf(lines)).await_ready(30)

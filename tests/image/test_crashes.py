@@ -31,6 +31,7 @@ GOING = [
 COMING = ["ip route 10.30.0.0/24 172.16.0.3", "ipv6 route 2001:db8:30::/48 fd00:172::3"]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("daemon", ["zebra", "staticd", "mgmtd"])
 def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Callable[..., Container]) -> None:
     before = node.everything()
@@ -69,6 +70,7 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     assert node.everything() == before
 
 
+@pytest.mark.timed
 def test_a_daemon_that_dies_again_and_again_ends_the_router(
     node: Node, start: Callable[..., Container]
 ) -> None:
@@ -122,6 +124,7 @@ def test_after_a_crash_wanted_routes_stay_and_others_go(
     assert node.everything() == before
 
 
+@pytest.mark.timed
 def test_a_crash_between_two_lives_does_no_harm(node: Node, start: Callable[..., Container]) -> None:
     before = node.everything()
     start(frr_conf=frr_conf(KEPT)).await_ready().kill()

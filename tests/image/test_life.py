@@ -99,6 +99,7 @@ def test_the_environment_is_rendered_as_the_plugin_would(start: Callable[..., Co
     assert router.status["applied_hash"] == hash_of(text)
 
 
+@pytest.mark.timed
 def test_a_thousand_routes_come_in_and_go_out_in_time(node: Node, start: Callable[..., Container]) -> None:
     before = node.everything()
     lines = many(1000)
@@ -163,6 +164,7 @@ def test_stopped_before_it_began_it_takes_back_what_its_last_life_left(
     assert node.everything() == before
 
 
+@pytest.mark.timed
 def test_a_daemon_that_hangs_does_not_keep_the_router_from_ending(
     node: Node, start: Callable[..., Container]
 ) -> None:
@@ -194,6 +196,7 @@ def test_it_is_not_ready_before_it_has_said_so(start: Callable[..., Container], 
     assert router.run("vtysh", "-d", "zebra", "-c", "show version").returncode == 0
 
 
+@pytest.mark.timed
 def test_few_capabilities_are_enough(node: Node, start: Callable[..., Container]) -> None:
     node.forward(4, "all", True)
     before = node.everything()

@@ -69,6 +69,7 @@ def test_they_are_off_by_default(start: Callable[..., Container]) -> None:
     assert "Connection refused" in router.run("python3", "-c", FETCH, "10.200.0.11").stderr
 
 
+@pytest.mark.timed
 def test_silent_clients_hold_up_nobody(node: Node, start: Callable[..., Container]) -> None:
     router = start({**ENVIRONMENT, **ON, "QUAGGA_CHECK_SECONDS": "1"}).await_ready()
     silent = start(command=["python3", "-c", SILENT])

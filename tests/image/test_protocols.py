@@ -148,6 +148,7 @@ def test_a_changed_line_leads_to_what_a_start_would(
     assert sorted(changed.splitlines()) == sorted(anew.splitlines())
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("daemon", ["bgpd", "ospfd", "ripd"])
 def test_a_killed_protocol_daemon_comes_back_and_static_routes_stay(
     daemon: str, node: Node, start: Callable[..., Container]
@@ -237,6 +238,7 @@ def test_daemons_that_die_one_after_the_other_all_get_their_lines_again(
     assert node.routes(202) == []
 
 
+@pytest.mark.timed
 def test_the_twins_of_one_that_comes_back_outlast_another_that_dies_meanwhile(
     node: Node, start: Callable[..., Container]
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ GIVES_WAY = 10
 GROUP = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests")
 # Of two workers, where everybody else has 1,024.
 SHARES = 600
-# Of the one test at a time that judges how fast routers are; it is idle most of its time.
+# Of those that judge how fast routers are, which are idle for most of their time.
 TIMED = Path("/sys/fs/cgroup/cpu/cloudify-quagga-tests-timed")
 TIMED_SHARES = 4096
 LAST = 5.0
@@ -57,8 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if (group := _group(item)) in GROUPS:
                 item.add_marker(pytest.mark.xdist_group(group))
         if config.stash[BESIDE]:
-            # Who is free takes the first that is left, and the longest are to begin first.
-            items.sort(key=lambda item: [*GROUPS, "image", "hostile", "unit"].index(_group(item)))
+            items[:] = _in_turn(items)
     _say_what_is_not_run(items)
 
 
@@ -86,6 +86,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _give_way()
 
 
+# Of what it has entered last there is nothing to do.
+@lru_cache(maxsize=1)
 def _enter(group: Path, shares: int) -> None:
     group.mkdir(exist_ok=True)
     (group / "cpu.shares").write_text(str(shares))
@@ -111,6 +113,20 @@ def pytest_unconfigure() -> None:
             with suppress(OSError):
                 group.rmdir()
         time.sleep(0.1)
+
+
+def _in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Groups first, for they take longest, and then some of each folder in turn.
+
+    Who is free takes the first that is left. Of the image's tests there are two at a time, and who waits does
+    nothing else: between them there have to be others.
+    """
+    folders: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        folders.setdefault(_group(item), []).append(item)
+    groups = [item for group in GROUPS for item in folders.pop(group, [])]
+    parts = [(index / len(folder), item) for folder in folders.values() for index, item in enumerate(folder)]
+    return groups + [item for _, item in sorted(parts, key=itemgetter(0))]
 
 
 def _say_what_is_not_run(items: list[pytest.Item]) -> None:

@@ -24,29 +24,23 @@ def root() -> Path:
 
 
 @pytest.fixture
-def turn(root: Path, request: pytest.FixtureRequest) -> Iterator[None]:
-    """One of two at a time, of all processes: daemons of more would keep each other from the processor.
-
-    What is marked as timed has both turns.
-    """
-    door, *slots = (os.open(folder, os.O_RDONLY) for folder in (PROJECT, root, root.parent))
+def turn(root: Path) -> Iterator[None]:
+    """One of two at a time, of all processes: daemons of more would keep each other from the processor."""
+    slots = [os.open(folder, os.O_RDONLY) for folder in (root, root.parent)]
     deadline = time.monotonic() + 600
-    enough = all if request.node.get_closest_marker("timed") else any
     try:
-        # Who waits for both lets nobody pass.
-        while not _taken(door) or not enough(map(_taken, slots)):
-            assert time.monotonic() < deadline, "other tests do not end"
+        while not any(map(_taken, slots)):
+            assert time.monotonic() < deadline, "two other tests do not end"
             time.sleep(0.05)
-        fcntl.flock(door, fcntl.LOCK_UN)
         yield
     finally:
-        for descriptor in (door, *slots):
-            os.close(descriptor)
+        for slot in slots:
+            os.close(slot)
 
 
-def _taken(what: int) -> bool:
+def _taken(slot: int) -> bool:
     try:
-        fcntl.flock(what, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -118,14 +118,18 @@ def pytest_unconfigure() -> None:
 def _in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
     """Groups first, for they take longest, and then some of each folder in turn.
 
-    Who is free takes the first that is left. Of the image's tests there are two at a time, and who waits does
-    nothing else: between them there have to be others.
+    Who is free takes the first that is left. Of the image's tests three run at a time, and who waits for
+    that does nothing else: between them there have to be others, and at the end, when the last ones are long.
     """
     folders: dict[str, list[pytest.Item]] = {}
     for item in items:
         folders.setdefault(_group(item), []).append(item)
     groups = [item for group in GROUPS for item in folders.pop(group, [])]
-    parts = [(index / len(folder), item) for folder in folders.values() for index, item in enumerate(folder)]
+    parts = [
+        (index / len(folder) * (1 if name == "unit" else 0.8), item)
+        for name, folder in folders.items()
+        for index, item in enumerate(folder)
+    ]
     return groups + [item for _, item in sorted(parts, key=itemgetter(0))]
 
 

@@ -104,10 +104,11 @@ def _give_way() -> None:
         autogroup.write_text(str(GIVES_WAY))
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """The groups go with the last that was in them, which may need a moment to end."""
     deadline = time.monotonic() + LAST
-    left = [] if "PYTEST_XDIST_WORKER" in os.environ else [GROUP, TIMED]
+    began_them = "PYTEST_XDIST_WORKER" not in os.environ and config.getoption("dist", "no") == "loadgroup"
+    left = [GROUP, TIMED] if began_them else []
     while (left := [group for group in left if group.exists()]) and time.monotonic() < deadline:
         for group in left:
             with suppress(OSError):
@@ -119,7 +120,8 @@ def _in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
     """Groups first, for they take longest, and then some of each folder in turn.
 
     Who is free takes the first that is left. Of the image's tests three run at a time, and who waits for
-    that does nothing else: between them there have to be others, and at the end, when the last ones are long.
+    that does nothing else: between them there have to be others. All but the units begin in the first four
+    fifths, so that what is left at the end is short.
     """
     folders: dict[str, list[pytest.Item]] = {}
     for item in items:

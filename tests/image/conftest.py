@@ -27,7 +27,7 @@ def root() -> Path:
 def turn(root: Path) -> Iterator[None]:
     """One of three at a time, of all processes: daemons of more would keep each other from the processor.
 
-    While the labs have tests, two workers at most have others.
+    While both labs have tests, two workers have others.
     """
     slots = [os.open(folder, os.O_RDONLY) for folder in (root, root.parent, PROJECT)]
     deadline = time.monotonic() + 600

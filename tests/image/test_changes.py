@@ -8,15 +8,18 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.image.configurations import frr_conf, many, prefixes
 from tests.image.container import Container, Node, Poller, await_that, hash_of
 
+# As mgmtd says it: another one has the configuration, and one line was given.
+LOCKED = "Lock already taken"
+ONE_LINE = "pending SET-CFG: 1\n"
 STAYING = [*many(20), "ipv6 route 2001:db8:5::/48 fd00:172::1"]
 
 
@@ -325,16 +328,16 @@ def test_a_change_waits_until_another_lets_go_of_the_configuration_and_is_made_o
     router.await_quiet("mgmtd")
     # It changes nothing, and takes some seconds to be read.
     router.run("tee", "/run/by-hand.conf", given="\n".join([*many(10) * 300, ""]))
-    by_hand = Thread(target=router.run, args=["vtysh", "-d", "mgmtd", "-f", "/run/by-hand.conf"])
+    worked, refused, made = router.work("mgmtd"), router.log.count(LOCKED), router.log.count(ONE_LINE)
+    with ThreadPoolExecutor(1) as other:
+        by_hand = other.submit(router.run, "vtysh", "-d", "mgmtd", "-f", "/run/by-hand.conf")
+        await_that(lambda: router.work("mgmtd") > worked + 0.2, 10, router)
+        assert not by_hand.done()
+        router.apply(frr_conf([*many(10), "ip route 10.30.0.0/24 172.16.0.3"]))
 
-    worked = router.work("mgmtd")
-    by_hand.start()
-    await_that(lambda: router.work("mgmtd") > worked + 0.2, 10, router)
-    router.apply(frr_conf([*many(10), "ip route 10.30.0.0/24 172.16.0.3"]))
-    by_hand.join()
-
-    assert "Lock already taken" in router.log
-    assert router.log.count("pending SET-CFG: 1\n") == 1
+    assert by_hand.result().returncode == 0
+    assert router.log.count(LOCKED) > refused
+    assert router.log.count(ONE_LINE) == made + 1
     assert "10.30.0.0/24" in node.routes(196)
 
 

@@ -73,7 +73,7 @@ BAD = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bystander(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     """A router that only judges."""
     node = Node(root)

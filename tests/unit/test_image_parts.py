@@ -102,6 +102,7 @@ def test_another_suite_is_seen_by_its_sockets(path: str) -> None:
     assert suite_sockets(UNIX + line) == [path]
 
 
+WAITING = "% Can't enter config; running datastore locked by another session"
 SAID = [
     (Result(0, "[22|mgmtd] sending configuration\n[22|mgmtd] done\n", ""), None),
     (Result(0, "line 4: % Unknown command: foo\n", ""), "line 4: % Unknown command: foo"),
@@ -116,10 +117,12 @@ SAID = [
         "% Route cannot have two",
     ),
     (Result(0, "% Refusing to remove a non-existent route\n", ""), None),
-    (Result(0, "% Can't enter config; running datastore locked by another session\n", ""), None),
+    (Result(0, f"{WAITING}\n{WAITING}\n", ""), None),
+    (Result(0, f"{WAITING}\n% Unknown: x\n", ""), "% Unknown: x"),
+    (Result(0, f"line 2: % Unknown command: {WAITING}\n", ""), f"line 2: % Unknown command: {WAITING}"),
     (
-        Result(0, "% Can't enter config; candidate datastore locked by another session\n% Unknown: x\n", ""),
-        "% Unknown: x",
+        Result(13, f"AS is 65000\n{WAITING}\n{WAITING}\n", "line 3: Failure to communicate[13] to bgpd\n"),
+        "AS is 65000",
     ),
     (
         Result(

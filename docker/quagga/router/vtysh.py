@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,18 +12,15 @@ from router.command import Result, attempt, output_of
 from router.ending import Failed, Refused
 from router.secrecy import masked
 
-_TRIES: Final = 20
-_PAUSE: Final = 0.25
 _LOADING_SECONDS: Final = 600
-_LOCKED: Final = re.compile(r"datastore.*lock|lock.*datastore", re.IGNORECASE)
 _COMPLAINT: Final = re.compile(r"^(?:line \d+: )?%.*|.*\bfailed\b.*|.*\berror\b.*", re.IGNORECASE)
-_HARMLESS: Final = re.compile(
-    # What has gone already need not be removed.
-    "Refusing to remove a non-existent route"
-    # vtysh waits for it, and says so every 0.1 s; what it was to hand over it does afterwards.
-    r"|Can't enter config; \w+ datastore locked by another session"
+# What has gone already need not be removed.
+_HARMLESS: Final = "Refusing to remove a non-existent route"
+_PROGRESS: Final = re.compile(
+    r"\[\d+\|\w+\] |Waiting for children"
+    # Said every 0.1 s by vtysh of FRR 10, which waits for it and then hands over everything.
+    r"|% Can't enter config; \w+ datastore locked by another session$"
 )
-_PROGRESS: Final = re.compile(r"\[\d+\|\w+\] |Waiting for children")
 _ECHO: Final = re.compile(r"(% \w+ \w+)\b.*", re.DOTALL)
 # What vtysh says itself, beside what the daemons say.
 _OWN: Final = re.compile(r"line \d+: |Configuration file\[")
@@ -93,7 +89,7 @@ def complaint_in(result: Result) -> str | None:
     for index, line in enumerate(lines):
         if line == _COMMIT_FAILED and lines[index + 1 :]:
             return f"% {masked(lines[index + 1])}"
-        if _COMPLAINT.match(line) and not _HARMLESS.search(line):
+        if _COMPLAINT.match(line) and _HARMLESS not in line:
             return masked(line)
     if result.status == 0:
         return None
@@ -114,12 +110,5 @@ def write_privately(path: Path, text: str) -> None:
 
 
 def _told(arguments: Sequence[str], follow: Follower) -> str | None:
-    """Run vtysh, again as long as somebody else holds the configuration; returns its complaint."""
-    complaint: str | None = None
-    for _ in range(_TRIES):
-        result = attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=follow())
-        complaint = complaint_in(result)
-        if complaint is None or not _LOCKED.search(complaint):
-            break
-        time.sleep(_PAUSE)
-    return complaint
+    """Run vtysh; returns its complaint."""
+    return complaint_in(attempt(["vtysh", *arguments], seconds=_LOADING_SECONDS, meanwhile=follow()))

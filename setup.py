@@ -25,8 +25,9 @@ setup(
         # A manager's own copy calls itself 7.0.5.dev1, which `>=7.0.5` would refuse.
         # With `dispatcher`: cloudify.workflows.local, which reads other local deployments, needs networkx.
         "cloudify-common[dispatcher]>=7.0",
-        # 37 needs an aiohttp that cloudify-common 7.0.5 excludes; pip would fall back to 7.0.4.
-        "kubernetes>=29,<37",
+        # 36.0.1 needs an aiohttp that cloudify-common 7.0.5 excludes; a newer pip would take 7.0.4 for it. By
+        # 36.0.3 a token has another name, for which cluster.py does not ask.
+        "kubernetes>=29,<36.0.1",
         "pyyaml",
         "jinja2",
         "paramiko",
@@ -34,7 +35,7 @@ setup(
         "websocket-client",
     ],
     extras_require={
-        "lab": ["rich", "cryptography", "pyyaml", "kubernetes>=29,<37"],
+        "lab": ["rich", "cryptography", "pyyaml", "kubernetes>=29,<36.0.1"],
         "dev": [
             "cloudify==7.0.5",
             "hypothesis",

@@ -61,11 +61,12 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path.relative_to(PROJECT).as_posix()
         self.tree = ast.parse(path.read_text())
-        self._parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        self.nodes = list(ast.walk(self.tree))
+        self._parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def errors(self, classes: set[str]) -> Iterator[Sentence]:
         """What is said by the errors that are made here, but for those that explain themselves."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name), args=[_, *_]) if (
                     name in classes
@@ -78,7 +79,7 @@ class Source:
 
     def refusals(self) -> Iterator[Sentence]:
         """What the refusals that explain themselves say behind path and value."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case (
                     ast.Call(func=ast.Attribute(attr="refused"), args=[right])
@@ -100,7 +101,7 @@ class Source:
 
     def texts(self) -> Iterator[Sentence]:
         """Everything here that is more than a word, and no docstring."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             parent = self._parents.get(node)
             is_part = isinstance(parent, ast.Expr | ast.JoinedStr) or (
                 parent is not None and _is_text(parent)
@@ -125,7 +126,7 @@ class Source:
     def _handed(self, function: ast.FunctionDef, name: str) -> Iterator[ast.expr]:
         """What callers in this file give for a parameter, and what a loop takes from this file's tables."""
         names = [one.arg for one in function.args.args if one.arg != "self"]
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case ast.Call(func=ast.Name(called) | ast.Attribute(attr=called), args=given) if (
                     called == function.name and name in names[: len(given)]

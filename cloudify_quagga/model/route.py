@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cloudify_quagga.model.given import Given
@@ -76,7 +77,7 @@ class Route:
         _check_ways(given, [way for way in _WAYS if way in fields and (way != "blackhole" or blackhole)])
         return cls(str(network), () if blackhole else _hops(fields, network), blackhole, distance)
 
-    @property
+    @cached_property
     def network(self) -> Network:
         """The prefix, to reckon with."""
         return ipaddress.ip_network(self.prefix)

@@ -102,9 +102,10 @@ def _as_pattern(part: str) -> str:
 
 def _classes(sources: list[Source], roots: set[str]) -> set[str]:
     known = set(roots)
-    defined = [node for one in sources for node in ast.walk(one.tree) if isinstance(node, ast.ClassDef)]
-    for _ in range(len(defined)):
-        known |= {one.name for one in defined if {ast.unparse(base) for base in one.bases} & known}
+    defined = [node for one in sources for node in one.nodes if isinstance(node, ast.ClassDef)]
+    bases = [(one.name, {ast.unparse(base) for base in one.bases}) for one in defined]
+    for _ in bases:
+        known |= {name for name, of in bases if of & known}
     return known
 
 

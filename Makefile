@@ -1,4 +1,4 @@
-# What a user types. Everything installs itself into .venv; nothing else on the machine is changed.
+# What a user types. What is needed installs itself, into .venv and .venv-tools, and the lab into its cache.
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -13,8 +13,8 @@ help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
 	@echo 'make demo-down   takes all of it back'
 	@echo 'make test        every test, on the real thing                        (root; 22 to 25 minutes, with JOBS=1 about 40)'
-	@echo 'make unit        the tests that need no cluster                       (about a minute)'
-	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (seconds)'
+	@echo 'make unit        the plugin's parts, each by itself                   (about a minute)'
+	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (half a minute)'
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
 

@@ -527,6 +527,8 @@ def test_an_object_that_somebody_takes_away_while_it_is_let_go(
     monkeypatch.setattr(cluster, "apply", apply)
     why = holding.let_go(cluster, OWNER, Reference.of(manifest))
     assert why == ("it has been replaced by one that is managed by them" if again else None)
+    left = cluster.get(Reference.of(manifest))
+    assert (left and left["data"]) == ({"colour": "theirs"} if again else None)
 
 
 @pytest.fixture

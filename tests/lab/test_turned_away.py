@@ -46,9 +46,9 @@ def label(kubectl: Kubectl) -> Iterator[Label]:
 
 
 def test_a_router_whose_pods_are_turned_away_for_a_time(
-    cfy: Cfy, kubeconfig: Path, kubectl: Kubectl, tmp_path: Path, label: Label
+    cfy: Cfy, least: Path, kubectl: Kubectl, tmp_path: Path, label: Label
 ) -> None:
-    with cfy.started(*install(cfy, tmp_path, router(kubeconfig))) as installing:
+    with cfy.started(*install(cfy, tmp_path, router(least))) as installing:
         with faults.stopped(processes.find("control", SCHEDULER)):
             pod_is_made(kubectl)
             with faults.stopped(processes.find("control", CONTROLLERS)):
@@ -61,18 +61,18 @@ def test_a_router_whose_pods_are_turned_away_for_a_time(
 
 
 def test_a_router_in_a_bare_pod_that_is_turned_away_is_made_again(
-    cfy: Cfy, kubeconfig: Path, kubectl: Kubectl, tmp_path: Path, label: Label
+    cfy: Cfy, least: Path, kubectl: Kubectl, tmp_path: Path, label: Label
 ) -> None:
-    said = installed(cfy, kubectl, install(cfy, tmp_path, router(kubeconfig, kind="Pod")), label)
+    said = installed(cfy, kubectl, install(cfy, tmp_path, router(least, kind="Pod")), label)
     assert "is not ready: NodeAffinity: " in said
     assert routing.kernel_routes("node1") == PREFIXES
     assert clean("node1", cfy.uninstall("turned").stdout)
 
 
 def test_a_router_of_a_deployment_runs_beside_the_pod_that_was_turned_away(
-    cfy: Cfy, kubeconfig: Path, kubectl: Kubectl, tmp_path: Path, label: Label
+    cfy: Cfy, least: Path, kubectl: Kubectl, tmp_path: Path, label: Label
 ) -> None:
-    installed(cfy, kubectl, install(cfy, tmp_path, router(kubeconfig, kind="Deployment")), label)
+    installed(cfy, kubectl, install(cfy, tmp_path, router(least, kind="Deployment")), label)
     assert routing.kernel_routes("node1") == PREFIXES
     assert "NodeAffinity" in reasons(kubectl)
     cfy("executions", "start", "check_status", "-b", "turned")

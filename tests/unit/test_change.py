@@ -26,6 +26,7 @@ US = Owner(
 )
 ONE = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.1"}
 OTHER = {"prefix": "10.0.0.0/24", "next_hop": "172.16.0.2"}
+APPLY_SECONDS = converging.APPLY_SECONDS
 SAID = "line 7: % Unknown command[4]: neighbour 1.2.3.4"
 
 
@@ -44,6 +45,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wanted(**properties: Any) -> Router:
     return Router.parse({"node_selector": {"role": "router"}, "routes": [ONE], **properties})
+
+
+class Clock:
+    """Time that passes only where somebody sleeps, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Life:
@@ -186,6 +200,25 @@ class TestALiveChange:
         record = lived.update(wanted(routes=[OTHER]))
         assert busy == []
         assert lived.cluster.router_on("node2").applied == record.hash
+
+    def test_asks_a_router_that_stays_too_busy_for_45_s(
+        self, lived: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answers, clock = lived.cluster.exec, Clock()
+
+        def late(pod: Reference, command: Sequence[str], *rest: Any, **said: Any) -> Any:
+            if command[-1] != "report":
+                return answers(pod, command, *rest, **said)
+            clock.sleep(10)
+            raise Unavailable("it has not ended within 10 s")
+
+        monkeypatch.setattr(converging, "time", clock)
+        monkeypatch.setattr(converging, "APPLY_SECONDS", APPLY_SECONDS)
+        monkeypatch.setattr(lived.cluster, "exec", late)
+        with pytest.raises(Waiting, match="router-1 on node1: it has not ended within 10 s"):
+            lived.update(wanted(routes=[OTHER]))
+        # Two routers are asked in turn.
+        assert 45 < clock.now < 45 + 3 * 10
 
     def test_obeys_the_guard(self, lived: Life) -> None:
         with pytest.raises(Refused, match=r"routes\[0\].prefix: 0.0.0.0/0 is the default route"):

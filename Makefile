@@ -23,12 +23,13 @@ python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
 
 # pip would compile with one processor. Some packages bring files that do not compile, which nobody imports, as
-# nobody does kubernetes_asyncio. Each source would be built with tools of its own; Cloudify needs pkg_resources.
+# nobody does kubernetes_asyncio. Each source would be built with tools of its own: setuptools makes wheels by itself
+# from 70.1 on, and from 80.9 on pkg_resources, which Cloudify needs, warns in a way that ends tests.
 $(READY): setup.py plugin.yaml | python
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --no-compile 'pip>=25' 'setuptools>=61,<82' wheel
-	@PYTHONWARNINGS=ignore .venv/bin/pip install --quiet --no-compile --no-build-isolation --editable '.[lab,dev]'
+	@.venv/bin/pip install --quiet --no-compile 'pip>=25' 'setuptools>=70.1,<80.9'
+	@PYTHONWARNINGS='ignore:Editable installation.' .venv/bin/pip install --quiet --no-compile --no-build-isolation --editable '.[lab,dev]'
 	@$(PY) -m compileall -q -j 0 -x /kubernetes_asyncio/ .venv/lib >/dev/null || true
 	@touch $@
 

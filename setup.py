@@ -35,7 +35,7 @@ setup(
         "websocket-client",
     ],
     extras_require={
-        "lab": ["rich", "cryptography", "pyyaml", "kubernetes>=29,<36.0.1"],
+        "lab": ["rich", "cryptography"],
         "dev": [
             "cloudify==7.0.5",
             "hypothesis",

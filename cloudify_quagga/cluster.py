@@ -23,14 +23,17 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from kubernetes.client import Configuration
-from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import ConfigException, load_incluster_config
-from kubernetes.config.kube_config import KubeConfigLoader
 
 from cloudify_quagga import channel, kubeconfig
 from cloudify_quagga.channel import Ended
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refused, Unavailable
+from cloudify_quagga.kubernetes_library import (
+    ConfigException,
+    Configuration,
+    KubeConfigLoader,
+    RESTClientObject,
+    load_incluster_config,
+)
 from cloudify_quagga.model import Access, Api, Secret
 
 Manifest = dict[str, Any]

@@ -326,17 +326,29 @@ def test_a_change_waits_until_another_lets_go_of_the_configuration_and_is_made_o
 ) -> None:
     router = start(frr_conf=frr_conf(many(10))).await_ready()
     router.await_quiet("mgmtd")
-    # It changes nothing, and takes some seconds to be read.
+    # It changes nothing, and takes some time to be read.
     router.run("tee", "/run/by-hand.conf", given="\n".join([*many(10) * 300, ""]))
     worked, refused, made = router.work("mgmtd"), router.log.count(LOCKED), router.log.count(ONE_LINE)
+    changed = frr_conf([*many(10), "ip route 10.30.0.0/24 172.16.0.3"])
     with ThreadPoolExecutor(1) as other:
         by_hand = other.submit(router.run, "vtysh", "-d", "mgmtd", "-f", "/run/by-hand.conf")
         await_that(lambda: router.work("mgmtd") > worked + 0.2, 10, router)
-        assert not by_hand.done()
-        router.apply(frr_conf([*many(10), "ip route 10.30.0.0/24 172.16.0.3"]))
+        [vtysh] = [
+            pid for pid in router.pids("vtysh") if b"by-hand" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        entered = int(re.findall(r"^PPid:\t(\d+)$", Path(f"/proc/{vtysh}/status").read_text(), re.M)[0])
+        # It holds on to the configuration for as long as it takes, and no longer.
+        os.kill(vtysh, signal.SIGSTOP)
+        try:
+            router.swap(changed)
+            await_that(lambda: router.log.count(LOCKED) > refused, 10, router)
+        finally:
+            os.kill(vtysh, signal.SIGCONT)
+            # nsenter stops with what it has started.
+            os.kill(entered, signal.SIGCONT)
+        router.await_applied(changed)
 
     assert by_hand.result().returncode == 0
-    assert router.log.count(LOCKED) > refused
     assert router.log.count(ONE_LINE) == made + 1
     assert "10.30.0.0/24" in node.routes(196)
 

@@ -77,10 +77,14 @@ BAD = [
 def bystander(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     """A router that only judges."""
     node = Node(root)
-    router = Container(root, tmp_path_factory.mktemp("bystander"), node, frr_conf=frr_conf(many(1)))
-    yield router.await_ready()
-    router.close()
-    node.close()
+    try:
+        router = Container(root, tmp_path_factory.mktemp("bystander"), node, frr_conf=frr_conf(many(1)))
+        try:
+            yield router.await_ready()
+        finally:
+            router.close()
+    finally:
+        node.close()
 
 
 @pytest.mark.parametrize(("text", "sentence"), BAD, ids=[sentence[:40] for _, sentence in BAD])

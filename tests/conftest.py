@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 
@@ -76,14 +76,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.environ["QUAGGA_LAB"] = lab
     if _needs_hosts(item):
         return
+    is_timed = item.get_closest_marker("timed") is not None
     try:
-        if item.get_closest_marker("timed"):
+        if is_timed:
             _enter(TIMED, TIMED_SHARES)
         else:
             _enter(GROUP, SHARES)
     except OSError:
         # No root, or control groups of version 2.
-        _give_way()
+        _be_as_nice_as(0 if is_timed else GIVES_WAY)
 
 
 # Of what it has entered last there is nothing to do.
@@ -94,14 +95,17 @@ def _enter(group: Path, shares: int) -> None:
     (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
-@cache
-def _give_way() -> None:
+@lru_cache(maxsize=1)
+def _be_as_nice_as(niceness: int) -> None:
     """The kernel weighs sessions before it looks at niceness."""
-    os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY)
+    with suppress(PermissionError):
+        # Only root is allowed to become less nice; without root no router runs, on whose account one would.
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
     autogroup = Path("/proc/self/autogroup")
     if autogroup.exists():
-        os.setsid()
-        autogroup.write_text(str(GIVES_WAY))
+        if os.getsid(0) != os.getpid():
+            os.setsid()
+        autogroup.write_text(str(niceness))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ import math
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
-from cloudify_quagga import channel, kubeconfig
+from cloudify_quagga import channel, kubeconfig, rules
 from cloudify_quagga.channel import Ended
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, Refused, Unavailable
 from cloudify_quagga.kubernetes_library import (
@@ -65,6 +65,7 @@ _LIST: _Shape = {"items": [_OBJECT], "metadata": {"resourceVersion": str}}
 _GROUPS: _Shape = {"groups": [{"preferredVersion": {"groupVersion": str}}]}
 _RESOURCES: _Shape = {"resources": [{"name": str, "kind": str, "namespaced": bool, "verbs": [str]}]}
 _REVIEW: _Shape = {"status": {"allowed": bool}}
+_REVIEWED: _Shape = {"status": {"resourceRules": [{"verbs": [str]}], "incomplete": bool}}
 _EVENT: _Shape = {"type": str, "object": {}}
 _CHANGED: _Shape = {"metadata": {"resourceVersion": str}}
 
@@ -321,17 +322,43 @@ class Cluster:
             "subresource": right.subresource or "",
             "namespace": right.namespace or "",
         }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        deed = _Deed("create", "selfsubjectaccessreviews")
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        if self._json("POST", path, deed, _REVIEW, body=review)["status"]["allowed"]:
+        if self._reviewed("Access", {"resourceAttributes": attributes}, _REVIEW)["allowed"]:
             return True
         self._await_ready()
-        return bool(self._json("POST", path, deed, _REVIEW, body=review)["status"]["allowed"])
+        return bool(self._reviewed("Access", {"resourceAttributes": attributes}, _REVIEW)["allowed"])
+
+    def missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Those that the API server would not let us use: many in a namespace cost one request."""
+        wanted = list(rights)
+        granted = {one: self._rules(one) for one in {right.namespace for right in wanted} if one}
+
+        def is_granted(right: Right) -> bool:
+            # All of the cluster is more than a namespace's rules say anything of.
+            if not right.namespace:
+                return False
+            place = self._place(right.api_version, right.kind)
+            resource = f"{place.plural}/{right.subresource}" if right.subresource else place.plural
+            return rules.grant(granted[right.namespace], right.verb, place.group, resource)
+
+        return [right for right in wanted if not is_granted(right) and not self.may(right)]
+
+    def _rules(self, namespace: str) -> list[Manifest]:
+        """What lets us do something in a namespace; nothing where somebody is asked who does not tell."""
+        try:
+            told = self._reviewed("Rules", {"namespace": namespace}, _REVIEWED)
+        except NotPermitted:
+            return []
+        # Who does not tell may also forbid what others permit.
+        return [] if told["incomplete"] else told["resourceRules"] or []
+
+    def _reviewed(self, subject: str, spec: Manifest, shape: _Shape) -> Manifest:
+        """The status of a review of ourselves."""
+        kind = f"SelfSubject{subject}Review"
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+        plural = f"{kind.lower()}s"
+        path = f"/apis/authorization.k8s.io/v1/{plural}"
+        told: Manifest = self._json("POST", path, _Deed("create", plural), shape, body=review)["status"]
+        return told
 
     def plural(self, api_version: str, kind: str) -> str:
         """How the API server calls objects of this kind: ``DaemonSet`` is ``daemonsets.apps``."""

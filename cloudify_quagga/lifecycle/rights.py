@@ -10,7 +10,7 @@ from cloudify_quagga.errors import NotPermitted
 
 def require(cluster: Cluster, rights: Iterable[Right]) -> None:
     """Refuse to begin where the API server would stop us half-way."""
-    missing = [_said(cluster, right) for right in rights if not cluster.may(right)]
+    missing = [_said(cluster, right) for right in cluster.missing(rights)]
     if missing:
         raise NotPermitted(
             f"client_config: these credentials may not {', '.join(missing)} at {cluster.address}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from cloudify_quagga.channel import Ended
@@ -128,6 +128,9 @@ class SmallCluster:
 
     def may(self, right: object) -> bool:
         return True
+
+    def missing(self, rights: Iterable[object]) -> list[object]:
+        return [right for right in rights if not self.may(right)]
 
     def log(
         self, namespace: str, pod: str, lines: int, previous: bool = False, container: str | None = None

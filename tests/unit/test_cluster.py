@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.config.kube_config import KubeConfigLoader
 
 from cloudify_quagga import cluster as module
 from cloudify_quagga.cluster import (
@@ -27,6 +26,7 @@ from cloudify_quagga.cluster import (
     connect_through,
 )
 from cloudify_quagga.errors import Conflict, NotPermitted, PermanentError, QuaggaError, Refused, Unavailable
+from cloudify_quagga.kubernetes_library import KubeConfigLoader
 from cloudify_quagga.model import Access, Api
 from cloudify_quagga.model.secret import Secret
 
@@ -203,6 +203,7 @@ def test_an_answer_of_what_is_no_api_server(body: bytes, cluster: Cluster, answe
         lambda: cluster.apply(node, "me"),
         lambda: cluster.patch(NODE, []),
         lambda: cluster.may(Right("get", "v1", "Node")),
+        lambda: cluster.missing([Right("get", "v1", "Pod", "default")]),
         lambda: list(cluster.kinds()),
         lambda: cluster.plural("apps/v1", "DaemonSet"),
     ):
@@ -553,6 +554,66 @@ def test_a_no_of_an_api_server_that_has_just_started_is_not_its_last_word(
     answers.code, answers.body = 403, status("nobody has rights yet")
     cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}, "me")
     assert next(ready, None) is None
+
+
+RIGHTS = [
+    Right("get", "v1", "Pod", "net"),
+    Right("get", "v1", "Pod", "net", "log"),
+    Right("get", "v1", "Pod", "other"),
+    Right("list", "v1", "Node"),
+]
+ALL_OF_NET = [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]
+
+
+def reviews(answers: type[Answers]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (path.rpartition("/")[2], json.loads(body)["spec"])
+        for method, path, _, body in answers.seen
+        if method == "POST"
+    ]
+
+
+def test_rights_in_a_namespace_are_asked_for_together(cluster: Cluster, answers: type[Answers]) -> None:
+    told = {"resourceRules": ALL_OF_NET, "incomplete": False, "allowed": True}
+    answers.body = json.dumps({"status": told}).encode()
+    assert cluster.missing(iter(RIGHTS[:2] + RIGHTS[3:])) == []
+    [together, alone] = reviews(answers)
+    assert together == ("selfsubjectrulesreviews", {"namespace": "net"})
+    # That a rule is told of in a namespace does not mean that it is one for the whole cluster.
+    assert alone[0] == "selfsubjectaccessreviews"
+    assert alone[1]["resourceAttributes"]["resource"] == "nodes"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"resourceRules": ALL_OF_NET, "incomplete": True},
+        {"resourceRules": [], "incomplete": False},
+        {"resourceRules": None, "incomplete": False},
+    ],
+)
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_rules_do_not_tell_is_asked_for_right_by_right(
+    allowed: bool, told: dict[str, Any], cluster: Cluster, answers: type[Answers]
+) -> None:
+    answers.body = json.dumps({"status": {**told, "allowed": allowed}}).encode()
+    assert cluster.missing(RIGHTS) == ([] if allowed else RIGHTS)
+    alone = [spec for name, spec in reviews(answers) if name == "selfsubjectaccessreviews"]
+    assert len(alone) == len(RIGHTS) * (1 if allowed else 2)
+
+
+def test_who_may_not_ask_for_rules_asks_right_by_right(
+    cluster: Cluster, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = cluster._answered
+
+    def narrow(method: str, path: str, *rest: Any) -> bytes:
+        answers.code = 403 if path.endswith("rulesreviews") else 200
+        return answered(method, path, *rest)
+
+    monkeypatch.setattr(cluster, "_answered", narrow)
+    answers.body = b'{"status": {"allowed": true}, "message": "no"}'
+    assert cluster.missing(RIGHTS) == []
 
 
 def test_one_that_does_not_tell_whether_it_is_ready_is_waited_for_once(

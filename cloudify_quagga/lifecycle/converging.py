@@ -86,6 +86,8 @@ class Convergence:
 
     def away(self, found: Sequence[Manifest]) -> list[Manifest]:
         """Those whose node does not answer just now."""
+        if not found:
+            return []
         ready = routing.ready_nodes(self.cluster)
         return [pod for pod in found if pods.node_of(pod) not in (None, *ready)]
 

@@ -65,9 +65,10 @@ def check_same_cluster(cluster: Cluster, owner: Owner, record: Record, access: M
 
 
 def _check_place(cluster: Cluster, owner: Owner, router: Router) -> None:
-    chosen = _chosen_nodes(cluster, router)
+    all_nodes = cluster.find("v1", "Node")
+    chosen = _chosen_nodes(cluster, router, all_nodes)
     _check_no_rival(cluster, owner, router, chosen)
-    router.guard(_protected(cluster))
+    router.guard(_protected(cluster, all_nodes))
 
 
 def check_labels(cluster: Cluster, owner: Owner, node: str, wanted: Mapping[str, str]) -> None:
@@ -121,9 +122,8 @@ def check_not_forgotten(cluster: Cluster, owner: Owner) -> None:
     )
 
 
-def _chosen_nodes(cluster: Cluster, router: Router) -> list[Manifest]:
+def _chosen_nodes(cluster: Cluster, router: Router, all_nodes: Sequence[Manifest]) -> list[Manifest]:
     selector: Mapping[str, str] = router.node_selector or {}
-    all_nodes = cluster.find("v1", "Node")
     chosen = [node for node in all_nodes if nodes.matches(node, selector)]
     if not chosen:
         raise Refused(
@@ -178,12 +178,12 @@ def _others(cluster: Cluster, owner: Owner, api_version: str, kind: str) -> Iter
             yield found
 
 
-def _protected(cluster: Cluster) -> Iterator[tuple[str, str]]:
+def _protected(cluster: Cluster, all_nodes: Sequence[Manifest]) -> Iterator[tuple[str, str]]:
     """Prefixes and addresses that the cluster itself lives on, and what they are."""
     host = urlsplit(cluster.address).hostname or ""
     if _is_address(host):
         yield host, "the API server"
-    for node in cluster.find("v1", "Node"):
+    for node in all_nodes:
         for address in nodes.internal_ips(node):
             yield address, nodes.name(node)
         for prefix in nodes.pod_networks(node):

@@ -70,6 +70,34 @@ def test_a_killed_daemon_is_mended_and_seen(daemon: str, node: Node, start: Call
     assert node.everything() == before
 
 
+SLOW_IP = """\
+#!/bin/sh
+case "$*" in *-batch*) sleep 1 ;; esac
+exec /usr/bin/ip "$@"
+"""
+
+
+@pytest.mark.timed
+def test_zebra_waits_until_the_routes_of_a_dead_staticd_have_others_in_their_place(
+    node: Node, start: Callable[..., Container]
+) -> None:
+    router = start(frr_conf=frr_conf(KEPT)).await_ready()
+    router.await_quiet("mgmtd")
+    # What takes the kernel some milliseconds takes it a second, for zebra withdraws within ten.
+    router.run("tee", "/usr/local/sbin/ip", given=SLOW_IP)
+    router.run("chmod", "+x", "/usr/local/sbin/ip")
+    zebra = router.pids("zebra")
+
+    with Poller(node, prefixes(KEPT)) as poller:
+        os.kill(router.pids("staticd")[0], signal.SIGKILL)
+        await_that(lambda: "was brought back" in str(router.status["reason"]), 20, router)
+        await_that(lambda: router.ready, 20, router)
+
+    assert poller.absent < 0.5
+    assert router.pids("zebra") == zebra
+    assert node.routes(202) == []
+
+
 @pytest.mark.timed
 def test_a_daemon_that_dies_again_and_again_ends_the_router(
     node: Node, start: Callable[..., Container]

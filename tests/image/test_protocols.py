@@ -255,7 +255,7 @@ def test_the_twins_of_one_that_comes_back_outlast_another_that_dies_meanwhile(
         await_that(lambda: router.status["repairs"]["daemons"] == 2 + router.crashes, 20, router)
         await_that(lambda: router.ready, 20, router)
 
-    # zebra withdraws what a dead staticd had at once; nothing of it is given a second time.
+    # zebra withdraws what a dead staticd had, unless it is stopped in time; nothing is given a second time.
     assert poller.absent < 1
     assert router.status["repairs"]["routes"] == 0
     assert node.routes(202) == []

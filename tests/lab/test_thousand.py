@@ -41,7 +41,7 @@ def test_a_router_with_a_thousand_routes(labelled: Cfy, kubectl: Callable[..., s
             os.kill(victim, signal.SIGKILL)
             until(f"{daemon} is back", lambda: processes.find("node1", daemon) not in ([], [victim]), 5)  # noqa: B023
             until("all is well", router.is_well, 60)
-        # zebra withdraws what a dead staticd had at once; the supervisor puts others there as soon as it can.
+        # zebra withdraws what a dead staticd had, unless the supervisor stops it in time.
         assert stream.delivery.lost <= (A_TENTH if daemon == "staticd" else 0)
         assert len(routing.kernel_routes("node1")) == len(THOUSAND)
     assert pod_of(kubectl) == before

@@ -8,7 +8,8 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -143,6 +144,22 @@ class Daemons:
     def kill(self, name: str) -> None:
         """End a daemon without giving it the time to withdraw its routes."""
         self._kill(self.children[name])
+
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Have a daemon, if it runs, do nothing for a moment."""
+        pid = self.children[name].pid
+        if pid is None:
+            yield
+            return
+        # The signal that ends the router would otherwise be able to come before the daemon may go on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            self._signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            self._signal(pid, signal.SIGCONT)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
     def end_idle(self, names: Collection[str], manner: str) -> None:
         """End daemons that have stopped working; to everybody else they have died like that.

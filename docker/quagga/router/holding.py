@@ -48,9 +48,8 @@ def hold(suite: Suite, manager_runs: bool, memory: Memory) -> int:
     """Keep what the daemons have installed, and what they had when all was well; returns how many.
 
     :param manager_runs: the daemon that writes to the kernel lives; its routes are its own to remove.
-    :param memory: a daemon that died may have had its routes withdrawn.
+    :param memory: a daemon that died may have had its routes withdrawn; their twins have been put.
     """
-    memory.put()
     early = {twin(route) for route in memory.routes}
     found = kernel.of_protocols(suite.protocols - {HELD})
     there = {(route.prefix, route.table) for route in found}

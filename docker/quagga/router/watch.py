@@ -138,6 +138,9 @@ class Watch:
         self._earliest = time.monotonic() + max(_ATTENTIVE, 5 * cost)
 
     def _hold(self) -> None:
+        # It withdraws the routes of a daemon that died, and is to come second.
+        with self._daemons.paused(self._suite.manager):
+            self._memory.put()
         kept = holding.hold(self._suite, self._suite.manager in self._daemons.running, self._memory)
         self._relearning.begin()
         if kept:

@@ -820,7 +820,7 @@ def _load(told: Manifest, configuration: Configuration, access: Access, director
         KubeConfigLoader(told, config_base_path=directory).load_and_set(configuration)
     except (ConfigException, binascii.Error, *_NO_SUCH_FILE) as error:
         raise Refused(access.said_at, shown, f"cannot be used as a kubeconfig: {_plain(error)}") from None
-    except OSError as error:
+    except (OSError, urllib3.exceptions.HTTPError) as error:
         # Whoever gives new tokens is away, for one.
         raise Unavailable(f"{access.said_at}: {shown} cannot be used just now: {_plain(error)}") from None
     except (ValueError, TypeError, AttributeError, LookupError):

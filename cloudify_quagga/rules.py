@@ -20,6 +20,11 @@ def grant(rules: Iterable[Mapping[str, Any]], verb: str, group: str, resource: s
     wanted = {"verbs": {_ANY, verb}, "apiGroups": {_ANY, group}, "resources": names}
     return any(
         # Who may touch some objects by their names may not touch each.
-        not rule.get("resourceNames") and all(said & set(rule.get(key) or []) for key, said in wanted.items())
+        not rule.get("resourceNames") and all(said & _words(rule.get(key)) for key, said in wanted.items())
         for rule in rules
     )
+
+
+def _words(value: object) -> set[str]:
+    """Those of a list; what is none is no API server's."""
+    return {word for word in value if isinstance(word, str)} if isinstance(value, list) else set()

@@ -98,14 +98,15 @@ def _enter(group: Path, shares: int) -> None:
 @lru_cache(maxsize=1)
 def _be_as_nice_as(niceness: int) -> None:
     """The kernel weighs sessions before it looks at niceness."""
+    # Only root is allowed to become less nice, and often; without root no router runs, whose sake it is for.
     with suppress(PermissionError):
-        # Only root is allowed to become less nice; without root no router runs, on whose account one would.
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
     autogroup = Path("/proc/self/autogroup")
     if autogroup.exists():
         if os.getsid(0) != os.getpid():
             os.setsid()
-        autogroup.write_text(str(niceness))
+        with suppress(BlockingIOError):
+            autogroup.write_text(str(niceness))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

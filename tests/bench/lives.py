@@ -230,12 +230,13 @@ def _of_2017(kubectl: Kubectl) -> tuple[float, float]:
         # A kubelet that has not noticed yet that it runs does not give it its grace period.
         kubectl("wait", "--for=condition=Ready", "pod/nginx", "--timeout=60s")
         went = _seconds(lambda: kubectl("delete", "pod", "nginx", "--wait"))
-        return went, float(len(_traces(kubectl) - before))
+        left = float(len(_traces(kubectl) - before))
     finally:
         kubectl("label", "node", "node1", "role-")
         _sweep_by_hand()
-        if left := _traces(kubectl) - before:
-            raise RuntimeError(f"not swept by hand: {left}")
+    if unswept := _traces(kubectl) - before:
+        raise RuntimeError(f"not swept by hand: {unswept}")
+    return went, left
 
 
 def _sweep_by_hand() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import MaxRetryError
 
 from cloudify_quagga import cluster as module
 from cloudify_quagga.cluster import (
@@ -329,12 +331,19 @@ def test_what_the_kubernetes_client_makes_nothing_of(
         connect(Access(file=str(file)), lambda _: b"", str)
 
 
-def test_what_a_kubeconfig_needs_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionError("Max retries exceeded"),
+        MaxRetryError(HTTPConnectionPool("issuer"), "/.well-known/openid-configuration"),
+    ],
+)
+def test_what_a_kubeconfig_needs_may_be_away(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody_listens(*_: object) -> None:
-        raise ConnectionError("Max retries exceeded")
+        raise error
 
     monkeypatch.setattr(KubeConfigLoader, "load_and_set", nobody_listens)
-    with pytest.raises(Unavailable, match="this text cannot be used just now: Max retries exceeded"):
+    with pytest.raises(Unavailable, match=r"this text cannot be used just now: .*Max retries exceeded"):
         connect(with_user(token="sesame"), lambda _: b"", str)
 
 

@@ -47,6 +47,10 @@ def test_granted(known: list[dict[str, Any]], asked: tuple[str, str, str]) -> No
         ([rule(verbs=["get"], resources=["nodes"]), rule(verbs=["watch"])], ("get", "", "pods")),
         # So Kubernetes' own words leave out what a rule does not say: it is about URLs.
         ([{"verbs": ["get"]}], ("get", "", "pods")),
+        # Nor is anything granted by what no API server would say.
+        ([rule(apiGroups=5)], ("get", "", "pods")),
+        ([rule(resources="*")], ("get", "", "pods")),
+        ([rule(verbs=[{}])], ("get", "", "pods")),
     ],
 )
 def test_not_granted(known: list[dict[str, Any]], asked: tuple[str, str, str]) -> None:

@@ -155,10 +155,13 @@ class Daemons:
         # The signal that ends the router would otherwise be able to come before the daemon may go on.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         try:
-            self._signal(pid, signal.SIGSTOP)
-            yield
+            stopped = self._stopped(pid)
+            try:
+                yield
+            finally:
+                if stopped:
+                    self._signal(pid, signal.SIGCONT)
         finally:
-            self._signal(pid, signal.SIGCONT)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
     def end_idle(self, names: Collection[str], manner: str) -> None:
@@ -228,6 +231,15 @@ class Daemons:
                 raise Failed(f"{child.daemon.name} did not answer within {_PATIENCE:g} s of its start")
             time.sleep(0.02)
 
+    def _stopped(self, pid: int) -> bool:
+        try:
+            self._signal(pid, signal.SIGSTOP)
+        except Failed as error:
+            # What is done meanwhile is only worth more without it.
+            say(str(error))
+            return False
+        return True
+
     def _signal(self, pid: int, number: signal.Signals) -> None:
         """Signal a daemon, which has become another user."""
         try:
@@ -260,7 +272,10 @@ def _answers(path: Path) -> bool:
 def _as_user(name: str, act: Callable[[], None]) -> None:
     """Do something as another user, in a process of its own."""
     user = pwd.getpwnam(name)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise Failed(f"a daemon of {name} cannot be signalled: {error.strerror}") from error
     if pid == 0:
         status = 1
         try:

@@ -22,20 +22,20 @@ python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
 
-# pip would compile with one processor. Some packages bring files that do not compile, which nobody imports, as
-# nobody does kubernetes_asyncio. Each source would be built with tools of its own: setuptools makes wheels by itself
+# pip would compile with one processor, and all there is: what hardly anybody imports is compiled by who does. Some
+# packages bring files that do not compile. Each source would be built with tools of its own: setuptools makes wheels by itself
 # from 70.1 on, and from 80.9 on pkg_resources, which Cloudify needs, warns in a way that ends tests.
 $(READY): setup.py plugin.yaml | python
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --no-compile 'pip>=25' 'setuptools>=70.1,<80.9'
 	@PYTHONWARNINGS='ignore:Editable installation.' .venv/bin/pip install --quiet --no-compile --no-build-isolation --editable '.[lab,dev]'
-	@$(PY) -m compileall -q -j 0 -x /kubernetes_asyncio/ .venv/lib >/dev/null || true
+	@$(PY) -m compileall -q -j 0 -x '/(kubernetes_asyncio|kubernetes/client|pip|mypyc?|pygments|setuptools|aiohttp|nacl)/' .venv/lib >/dev/null || true
 	@touch $@
 
 $(TOOLS): packing/tools.txt | python
 	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/pip install --quiet --requirement packing/tools.txt
+	@.venv-tools/bin/pip install --quiet --no-compile --requirement packing/tools.txt
 	@touch $@
 
 demo: $(READY)

@@ -33,10 +33,10 @@ from router import addressees, admission, blocks, configuration, forwarding, gra
 from router.ending import Failed as ImageFailed
 from router.ending import Refused as ImageRefused
 from router.suite import FRR
+from tests.hostile.test_model_anything import LINES
 from tests.hostile.values import one_of
 from tests.unit.refusals import checked
 from tests.unit.test_image_change import AT_THE_PROMPT, PLAN
-from tests.unit.test_model_anything import LINES
 
 EACH = 5_600
 LONGEST = 2.0

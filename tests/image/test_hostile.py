@@ -14,10 +14,10 @@ from cloudify_quagga.errors import Refused
 from cloudify_quagga.model import Router
 from router import configuration
 from router.ending import Refused as ImageRefused
+from tests.hostile.test_model_anything import LINES
 from tests.hostile.test_parsers import CONF, LINES_OF_BGP, ROUTER, ROUTES, SECRETS, VARIABLES
 from tests.hostile.values import one_of
 from tests.image.container import Node
-from tests.unit.test_model_anything import LINES
 
 SAMPLES = 100
 CHECK = ["vtysh", "-C", "-f", "/proc/self/fd/0"]

@@ -16,10 +16,10 @@ from cloudify_quagga.cluster import Manifest
 from cloudify_quagga.lifecycle import asking, condition
 from cloudify_quagga.lifecycle.asking import Report, Unanswered
 from cloudify_quagga.model import Secret, Secrets
+from tests.hostile.test_model_anything import QUICK
 from tests.unit.small_cluster import SmallCluster
 from tests.unit.small_routers import RoutingCluster
 from tests.unit.test_change import US, Life, wanted
-from tests.unit.test_model_anything import QUICK
 
 POD: Manifest = {
     "apiVersion": "v1",

@@ -152,17 +152,14 @@ class Daemons:
         if pid is None:
             yield
             return
-        # The signal that ends the router would otherwise be able to come before the daemon may go on.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-        try:
+        # It would otherwise be able to come before the daemon may go on.
+        with _end_held_off():
             stopped = self._stopped(pid)
             try:
                 yield
             finally:
                 if stopped:
                     self._signal(pid, signal.SIGCONT)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
     def end_idle(self, names: Collection[str], manner: str) -> None:
         """End daemons that have stopped working; to everybody else they have died like that.
@@ -187,22 +184,20 @@ class Daemons:
         path = str(self._suite.programs / child.daemon.name)
         silence = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         self.socket_of(child.daemon.name).unlink(missing_ok=True)
-        # The signal that ends the router would otherwise be able to come between the start and its record.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         try:
-            child.pid = os.posix_spawn(
-                path,
-                [path, *child.daemon.flags],
-                {"PATH": _PATH},
-                file_actions=[silence],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE],
-            )
+            # It would otherwise be able to come between the start and its record.
+            with _end_held_off():
+                child.pid = os.posix_spawn(
+                    path,
+                    [path, *child.daemon.flags],
+                    {"PATH": _PATH},
+                    file_actions=[silence],
+                    setsid=True,
+                    setsigmask=[],
+                    setsigdef=[signal.SIGPIPE],
+                )
         except OSError as error:
             raise Failed(f"{path}: {error.strerror}") from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         child.since = now()
         child.restarts = len(child.deaths)
         say(f"started {child.daemon.name} (pid {child.pid})")
@@ -258,6 +253,16 @@ class Daemons:
         while child.pid is not None:
             self.reap()
             time.sleep(0.005)
+
+
+@contextmanager
+def _end_held_off() -> Iterator[None]:
+    """The signal that ends the router comes afterwards."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def _answers(path: Path) -> bool:

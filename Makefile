@@ -13,7 +13,7 @@ help:
 	@echo 'make demo        a real cluster, and a router in it that TOSCA made   (root; 7 to 10 minutes the first time)'
 	@echo 'make demo-down   takes all of it back'
 	@echo 'make test        every test, on the real thing                        (root; 22 to 25 minutes, with JOBS=1 about 40)'
-	@echo 'make unit        the plugin's parts, each by itself                   (about a minute)'
+	@echo 'make unit        the plugin's parts, each by itself                   (half a minute)'
 	@echo 'make lint        ruff, mypy, import-linter, cfy-lint                  (half a minute)'
 	@echo 'make bench       what changes cost, beside what they cost in 2017          (root; about 25 minutes)'
 	@echo 'make bundle      what is uploaded to a manager: wagon, types, blueprints  (Python 3.11)'
@@ -22,9 +22,9 @@ python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'Python 3.10 or later is needed; name it: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python lacks venv: apt-get install python3-venv' >&2; exit 1; }
 
-# pip would compile with one processor, and all there is: what hardly anybody imports is compiled by who does. Some
-# packages bring files that do not compile. Each source would be built with tools of its own: setuptools makes wheels by itself
-# from 70.1 on, and from 80.9 on pkg_resources, which Cloudify needs, warns in a way that ends tests.
+# pip would compile with one processor, and all that there is: what hardly anybody imports is compiled by who does.
+# Some packages bring files that do not compile. Each source would be built with tools of its own: setuptools makes
+# wheels by itself from 70.1 on, and from 80.9 on pkg_resources, which Cloudify needs, warns in a way that ends tests.
 $(READY): setup.py plugin.yaml | python
 	@echo 'Installing what the project needs into .venv'
 	@$(PYTHON) -m venv .venv

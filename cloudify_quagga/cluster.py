@@ -322,10 +322,11 @@ class Cluster:
             "subresource": right.subresource or "",
             "namespace": right.namespace or "",
         }
-        if self._reviewed("Access", {"resourceAttributes": attributes}, _REVIEW)["allowed"]:
+        asked = {"resourceAttributes": attributes}
+        if self._reviewed("Access", asked, _REVIEW)["allowed"]:
             return True
         self._await_ready()
-        return bool(self._reviewed("Access", {"resourceAttributes": attributes}, _REVIEW)["allowed"])
+        return bool(self._reviewed("Access", asked, _REVIEW)["allowed"])
 
     def missing(self, rights: Iterable[Right]) -> list[Right]:
         """Those that the API server would not let us use: many in a namespace cost one request."""
@@ -341,24 +342,6 @@ class Cluster:
             return rules.grant(granted[right.namespace], right.verb, place.group, resource)
 
         return [right for right in wanted if not is_granted(right) and not self.may(right)]
-
-    def _rules(self, namespace: str) -> list[Manifest]:
-        """What lets us do something in a namespace; nothing where somebody is asked who does not tell."""
-        try:
-            told = self._reviewed("Rules", {"namespace": namespace}, _REVIEWED)
-        except NotPermitted:
-            return []
-        # Who does not tell may also forbid what others permit.
-        return [] if told["incomplete"] else told["resourceRules"] or []
-
-    def _reviewed(self, subject: str, spec: Manifest, shape: _Shape) -> Manifest:
-        """The status of a review of ourselves."""
-        kind = f"SelfSubject{subject}Review"
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-        plural = f"{kind.lower()}s"
-        path = f"/apis/authorization.k8s.io/v1/{plural}"
-        told: Manifest = self._json("POST", path, _Deed("create", plural), shape, body=review)["status"]
-        return told
 
     def plural(self, api_version: str, kind: str) -> str:
         """How the API server calls objects of this kind: ``DaemonSet`` is ``daemonsets.apps``."""
@@ -412,6 +395,24 @@ class Cluster:
             raise Unavailable(said, RETRY_SECONDS) from error
         except OSError as error:
             raise self._failure(error) from error
+
+    def _rules(self, namespace: str) -> list[Manifest]:
+        """What lets us do something in a namespace; nothing where somebody is asked who does not tell."""
+        try:
+            told = self._reviewed("Rules", {"namespace": namespace}, _REVIEWED)
+        except NotPermitted:
+            return []
+        # Who does not tell may also forbid what others permit.
+        return [] if told["incomplete"] else told["resourceRules"] or []
+
+    def _reviewed(self, subject: str, spec: Manifest, shape: _Shape) -> Manifest:
+        """The status of a review of ourselves."""
+        kind = f"SelfSubject{subject}Review"
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+        plural = f"{kind.lower()}s"
+        path = f"/apis/authorization.k8s.io/v1/{plural}"
+        told: Manifest = self._json("POST", path, _Deed("create", plural), shape, body=review)["status"]
+        return told
 
     def _way(self, path: str) -> channel.Way:
         """To a websocket, with certificates and credentials as every other request has them."""

@@ -1,6 +1,6 @@
 """What we use of Kubernetes' own library, without the models of all the kinds that there are.
 
-``import kubernetes`` runs a thousand modules, nearly all of them models; objects are plain mappings here.
+``import kubernetes`` runs over 800 modules, nearly all of them models; objects are plain mappings here.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class Daemons:
         if pid is None:
             yield
             return
-        # It would otherwise be able to come before the daemon may go on.
+        # That would otherwise be able to come before the daemon may go on.
         with _end_held_off():
             stopped = self._stopped(pid)
             try:
@@ -185,7 +185,7 @@ class Daemons:
         silence = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         self.socket_of(child.daemon.name).unlink(missing_ok=True)
         try:
-            # It would otherwise be able to come between the start and its record.
+            # That would otherwise be able to come between the start and its record.
             with _end_held_off():
                 child.pid = os.posix_spawn(
                     path,
